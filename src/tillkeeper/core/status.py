@@ -1,0 +1,26 @@
+"""States that both the database and the wire know."""
+
+from enum import StrEnum
+
+
+class KeyStatus(StrEnum):
+    """Whether a key opens the door at the moment."""
+
+    ENABLED = "enabled"
+    DISABLED = "disabled"
+
+
+class OrganizationType(StrEnum):
+    """Main organizations stand for themselves; managed ones stand below exactly one main."""
+
+    ORGANIZATION = "ORGANIZATION"
+    MANAGED_ORGANIZATION = "MANAGED_ORGANIZATION"
+
+
+class Role(StrEnum):
+    """What a person is in an organization, from most to least."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    BILLING = "billing"
+    MEMBER = "member"
