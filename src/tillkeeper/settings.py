@@ -1,0 +1,83 @@
+"""What an installation may set: one frozen struct, read once from TILLKEEPER_*."""
+
+import os
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+PREFIX = "TILLKEEPER_"
+
+
+class SettingsRefusal(Exception):
+    """A setting is unknown or wrong; the sentence says which and what would be right."""
+
+
+def _default_data_dir() -> Path:
+    if os.geteuid() == 0:
+        return Path("/var/lib/tillkeeper")
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "tillkeeper"
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """Each field is TILLKEEPER_ and its name in capitals; see docs/operations.md."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8080
+    data_dir: Path = field(default_factory=_default_data_dir)
+    database_url: str | None = None
+    """An external PostgreSQL 15 to 18; without it an embedded one runs in `data_dir`."""
+    pg_bin: Path | None = None
+    """Directory of other PostgreSQL binaries for the embedded server."""
+    pool_size: Annotated[int, Meta(ge=1, le=100)] = 10
+    pepper: str | None = None
+    """Instead of the key file: `1:<64 hex digits>`, older versions behind commas."""
+    access_token_seconds: Annotated[int, Meta(ge=60, le=86_400)] = 86_400
+    refresh_token_seconds: Annotated[int, Meta(ge=60, le=172_800)] = 172_800
+    public_url: str | None = None
+    """How clients reach the service, when that differs from host and port."""
+    log_level: str = "info"
+    access_log: bool = False
+    """One line a request: costs a fifth of a short request."""
+
+    @property
+    def base_url(self) -> str:
+        """The address that is printed for people."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+
+def read_settings(environ: Mapping[str, str], **overrides: object) -> Settings:
+    """Return the settings; an unknown name is refused with the nearest right one."""
+    names = {f"{PREFIX}{name.upper()}": name for name in Settings.__struct_fields__}
+    values: dict[str, Any] = {}
+    for variable, text in environ.items():
+        if not variable.startswith(PREFIX):
+            continue
+        if variable not in names:
+            raise SettingsRefusal(_unknown(variable, sorted(names)))
+        if text:
+            values[names[variable]] = text
+    values |= {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return msgspec.convert(values, Settings, strict=False, dec_hook=_decode)
+    except msgspec.ValidationError as error:
+        raise SettingsRefusal(f"The settings are wrong: {_in_capitals(str(error))}") from error
+
+
+def _decode(kind: type, value: object) -> object:
+    if kind is Path:
+        return Path(str(value)).expanduser()
+    raise NotImplementedError(kind)
+
+
+def _in_capitals(sentence: str) -> str:
+    field_name = sentence.rpartition("$.")[2].rstrip("`")
+    return sentence.replace(f"$.{field_name}", f"{PREFIX}{field_name.upper()}")
+
+
+def _unknown(variable: str, names: list[str]) -> str:
+    near = get_close_matches(variable, names, n=1, cutoff=0.0)
+    return f"There is no setting {variable}: did you mean {near[0]}?"
