@@ -1,0 +1,22 @@
+"""The whole database, table by table."""
+
+from tillkeeper.schema.api_keys import api_keys
+from tillkeeper.schema.base import ENV, metadata
+from tillkeeper.schema.billing import billing_addresses
+from tillkeeper.schema.idempotency import kept_answers
+from tillkeeper.schema.organizations import organizations
+from tillkeeper.schema.people import memberships, users
+from tillkeeper.schema.trail import audit_rows, outbox_rows
+
+__all__ = (
+    "ENV",
+    "api_keys",
+    "audit_rows",
+    "billing_addresses",
+    "kept_answers",
+    "memberships",
+    "metadata",
+    "organizations",
+    "outbox_rows",
+    "users",
+)
