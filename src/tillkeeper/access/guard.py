@@ -1,0 +1,200 @@
+"""Litestar's edge of access: the guard, and the operation that handlers get."""
+
+import time
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from litestar import Litestar, Request, Response
+from litestar.connection import ASGIConnection
+from litestar.di import NamedDependency
+from litestar.handlers import BaseRouteHandler
+from litestar.params import SkipValidation
+from litestar.response.base import ASGIResponse
+
+from tillkeeper.access import queries
+from tillkeeper.access.idempotency import Claim, answer_claim, keep_answer
+from tillkeeper.access.identity import Credential, Signer
+from tillkeeper.access.operation import Actor, ActorKind, House, Operation, Target
+from tillkeeper.access.queries import Entered, Opening
+from tillkeeper.access.rights import rights_of_key, rights_of_role
+from tillkeeper.access.trail import record_refusal
+from tillkeeper.core.errors import IdempotencyInFlight, Refusal, Unauthorized
+from tillkeeper.db.pool import Tx
+
+AnyConnection = ASGIConnection[Any, Any, Any, Any]
+AnyRequest = Request[Credential, Any, Any]
+Op = NamedDependency[SkipValidation[Operation]]
+
+PUBLIC = {"public": True}
+ACROSS = {"walls": "across"}
+"""Marks the one route that acts on an env which the organization does not have yet."""
+SUBTREE = {"walls": "subtree"}
+"""Marks a route that reads what the organization of its path reaches."""
+
+
+@dataclass(frozen=True)
+class Door:
+    """What the guard needs of the house at every request."""
+
+    house: House
+
+    @cached_property
+    def signer(self) -> Signer:
+        """Reads and writes tokens."""
+        return Signer(self.house.keyring)
+
+
+def door_of(connection: AnyConnection) -> Door:
+    """Return what the application was made with."""
+    door: Door = connection.app.state.door
+    return door
+
+
+def opened_by(opening: Opening) -> dict[str, object]:
+    """Mark a route whose one query runs inside the statement that enters."""
+    return {"opening": opening}
+
+
+async def has_token(connection: AnyConnection, handler: BaseRouteHandler) -> None:
+    """Refuse without a valid token, before the body is read and without the database.
+
+    The transaction is not opened here: a body that arrives slowly would hold its connection.
+    """
+    if handler.opt.get("public"):
+        return
+    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Unauthorized("Send a token: Authorization: Bearer <access_token>")
+    signer = door_of(connection).signer
+    connection.scope["user"] = signer.read("access", token.strip(), time.time())
+
+
+async def provide_op(request: AnyRequest) -> AsyncGenerator[Operation]:
+    """Enter with the token's credential; commit after the handler, before the answer leaves.
+
+    The only generator dependency, because Litestar forgets to close an open one when a second
+    refuses. This one may refuse: it does so inside its own transaction.
+    """
+    door, opt = door_of(request), request.route_handler.opt
+    if opening := opt.get("opening"):
+        async with door.house.db.lend() as tx:
+            entered, opened = await opening(tx, **_parameters(request))
+            op = _operation(request, tx, entered, opened)
+        try:
+            yield op
+        except Refusal as refusal:
+            await record_refusal(door.house, op, refusal)
+            raise
+        return
+    claim = await _read_claim(request, door)
+    op_or_none = None
+    try:
+        async with door.house.db.begin() as tx:
+            op_or_none = op = await _enter(request, tx, claim)
+            yield op
+            if claim is not None:
+                await keep_answer(op, claim)
+    except Refusal as refusal:
+        if op_or_none is not None:
+            await record_refusal(door.house, op_or_none, refusal)
+        raise
+
+
+class KeepingResponse(Response[Any]):
+    """The answer to an operation: once encoded, the operation may keep it."""
+
+    def to_asgi_response(
+        self,
+        app: Litestar | None,
+        request: AnyRequest,
+        **options: Any,  # noqa: ANN401 - passed on as it came
+    ) -> ASGIResponse:
+        """Encode, inside the transaction."""
+        encoded = super().to_asgi_response(app, request, **options)
+        op: Operation | None = request.scope.get("op")  # type: ignore[assignment]
+        if op is not None:
+            op.answer, op.status = encoded.body, encoded.status_code
+        return encoded
+
+
+async def _read_claim(request: AnyRequest, door: Door) -> Claim | None:
+    if request.method in ("GET", "HEAD", "OPTIONS"):
+        return None
+    headers = request.headers
+    key = headers.get("idempotency-key") or headers.get("x-idempotency-key")
+    if key is None:
+        return None
+    query = request.scope["query_string"].decode("latin-1")
+    route = f"{request.method} {request.scope['path']}?{query}"
+    return Claim.of(door.house.keyring, key, route, await request.body())
+
+
+async def _enter(request: AnyRequest, tx: Tx, claim: Claim | None) -> Operation:
+    try:
+        entered = await queries.enter(tx, request.user, **_target(request), **_claimed(claim))
+    except asyncpg.LockNotAvailableError as error:
+        raise IdempotencyInFlight from error
+    op = _operation(request, tx, entered, None)
+    if claim is not None and entered is not None:
+        answer_claim(claim, entered)
+    request.scope["op"] = op  # type: ignore[typeddict-unknown-key]
+    return op
+
+
+def _operation(request: AnyRequest, tx: Tx, entered: Entered | None, opened: object) -> Operation:
+    if entered is None:
+        raise Unauthorized("The credential is disabled or gone: authenticate with another one")
+    target = None
+    if entered.within is not None:
+        envs = tuple(entered.within_envs or ())
+        target = Target(entered.within, envs, bool(entered.within_is_managed))
+    return Operation(
+        tx=tx,
+        actor=actor_of(request.user, entered),
+        target=target,
+        is_wide=request.path_params.get("organization_id") is None,
+        house=door_of(request).house,
+        id=request.scope["state"].get("request_id", ""),
+        now=datetime.now(UTC),
+        opened=opened,
+    )
+
+
+def actor_of(credential: Credential, entered: Entered) -> Actor:
+    """Return who speaks, with the rights that this credential has today."""
+    position = {"is_main": entered.is_main, "is_administered": entered.is_administered}
+    if entered.role is None:
+        rights = rights_of_key(**position)
+    else:
+        rights = rights_of_role(entered.role, **position)
+    return Actor(
+        kind=ActorKind(credential.kind),
+        id=credential.sub,
+        organization_id=entered.organization_id,
+        env=credential.env,
+        is_main=entered.is_main,
+        is_administered=entered.is_administered,
+        role=entered.role,
+        rights=rights,
+    )
+
+
+def _target(request: AnyRequest) -> dict[str, object]:
+    target: UUID | None = request.path_params.get("organization_id")
+    return {"target": target, "opening": request.route_handler.opt.get("walls", "narrow")}
+
+
+def _claimed(claim: Claim | None) -> dict[str, object]:
+    if claim is None:
+        return {"claim": None, "wanted_fingerprint": None}
+    return {"claim": claim.id, "wanted_fingerprint": claim.fingerprint}
+
+
+def _parameters(request: AnyRequest) -> dict[str, object]:
+    others = {k: v for k, v in request.path_params.items() if k != "organization_id"}
+    return queries.of_credential(request.user) | _target(request) | _claimed(None) | others

@@ -1,0 +1,83 @@
+"""What every request, command and job carries: the transaction, who, and what to call it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from tillkeeper.access.rights import Right
+from tillkeeper.core.env import Env
+from tillkeeper.core.passwords import Passwords
+from tillkeeper.core.secrets import Keyring
+from tillkeeper.core.status import Role
+from tillkeeper.db.pool import Database, Tx
+
+
+class ActorKind(StrEnum):
+    """What kind of credential speaks."""
+
+    KEY = "key"
+    USER = "user"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What one process shares between its operations."""
+
+    db: Database
+    keyring: Keyring
+    passwords: Passwords
+    access_token_seconds: int = 86_400
+    refresh_token_seconds: int = 172_800
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who is calling, and the world their credential belongs to."""
+
+    kind: ActorKind
+    id: UUID
+    organization_id: UUID
+    env: Env
+    is_main: bool
+    is_administered: bool
+    role: Role | None
+    rights: frozenset[Right]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An organization that the actor reaches, as far as decisions about it need to know it."""
+
+    organization_id: UUID
+    envs: tuple[Env, ...]
+    is_managed: bool
+
+
+@dataclass(slots=True)
+class Operation:
+    """One unit of work. It commits as a whole or not at all."""
+
+    tx: Tx
+    actor: Actor
+    target: Target | None
+    """The organization of the path, or the actor's own where the path names none."""
+    is_wide: bool
+    """Whether the walls leave open all that the actor reaches, not the target alone."""
+    house: House
+    id: str
+    now: datetime
+    opened: Any = None
+    """What the route's opening has read already, in the statement that entered."""
+    answer: bytes | None = None
+    """The encoded answer, once there is one: kept for those who ask again."""
+    status: int = 200
+    holds_secret: bool = False
+    """Whether the answer shows a secret: then it is kept for a short while only."""
+
+    @property
+    def keyring(self) -> Keyring:
+        """The installation's secrets."""
+        return self.house.keyring

@@ -1,0 +1,122 @@
+"""Operations of the person at the machine: the same policy, walls and trail as every other."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+from msgspec import Struct
+from sqlalchemy import Integer, Text, Uuid, bindparam, func, select
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+
+from tillkeeper.access.operation import Actor, ActorKind, House, Operation, Target
+from tillkeeper.access.rights import Right
+from tillkeeper.core.addresses import compact_email
+from tillkeeper.core.env import Env
+from tillkeeper.core.status import Role
+from tillkeeper.db.pool import Tx
+from tillkeeper.sql import execute, many, one_or_none
+
+
+class Found(Struct):
+    """Somebody or something is there."""
+
+    id: UUID
+
+
+_PUT_UP_WALLS = execute(
+    select(
+        *(
+            func.set_config(f"tillkeeper.{name}", bindparam(name, type_=Text), True)  # noqa: FBT003
+            for name in ("organization_id", "reach_of", "actor_of", "env")
+        )
+    )
+)
+_CLAIM_PERSON = one_or_none(
+    select(
+        func.claim_person(
+            bindparam("id", type_=Uuid),
+            bindparam("email", type_=Text),
+            bindparam("compact", type_=Text),
+            bindparam("now", type_=TIMESTAMP(timezone=True)),
+        ).table_valued("id")
+    ),
+    Found,
+)
+_SET_PASSWORD = one_or_none(
+    select(
+        func.set_password(
+            bindparam("email", type_=Text), bindparam("digest", type_=Text)
+        ).table_valued("id")
+    ),
+    Found,
+)
+_LIST_ROOTS = many(
+    select(func.list_roots(bindparam("most", type_=Integer)).table_valued("id")), Found
+)
+
+_SWEEP = execute(select(func.sweep_kept_answers(bindparam("most", type_=Integer))))
+
+
+@asynccontextmanager
+async def operate(
+    house: House, organization_id: UUID, env: Env, envs: tuple[Env, ...], operator_id: UUID
+) -> AsyncGenerator[Operation]:
+    """Open an operation on one organization and what it reaches, there already or to be made."""
+    async with house.db.begin() as tx:
+        walls = {
+            "organization_id": organization_id,
+            "reach_of": organization_id,
+            "actor_of": organization_id,
+        }
+        await _PUT_UP_WALLS(tx, env=env, **{name: str(value) for name, value in walls.items()})
+        yield Operation(
+            tx=tx,
+            actor=_operator(operator_id, organization_id, env),
+            target=Target(organization_id, envs, is_managed=False),
+            is_wide=True,
+            house=house,
+            id=uuid4().hex,
+            now=datetime.now(UTC),
+        )
+
+
+async def claim_person(tx: Tx, email: str) -> UUID:
+    """Return the id of whoever has this address; a new one where nobody has it yet."""
+    values = {"id": uuid4(), "email": email, "compact": compact_email(email)}
+    person = await _CLAIM_PERSON(tx, now=datetime.now(UTC), **values)
+    if person is None:
+        raise LookupError("claim_person returns a row for every address")
+    return person.id
+
+
+async def set_password(house: House, email: str, password: str) -> bool:
+    """Store a password for a known address; tell whether the address is known."""
+    digest = await house.passwords.hash(password)
+    async with house.db.lend() as tx:
+        return await _SET_PASSWORD(tx, email=compact_email(email), digest=digest) is not None
+
+
+async def list_roots(house: House, *, most: int) -> list[UUID]:
+    """Return the main organizations that nobody administers, oldest first."""
+    async with house.db.lend() as tx:
+        return [root.id for root in await _LIST_ROOTS(tx, most=most)]
+
+
+def _operator(operator_id: UUID, organization_id: UUID, env: Env) -> Actor:
+    return Actor(
+        kind=ActorKind.OPERATOR,
+        id=operator_id,
+        organization_id=organization_id,
+        env=env,
+        is_main=True,
+        is_administered=False,
+        role=Role.OWNER,
+        rights=frozenset(Right),
+    )
+
+
+async def sweep_kept_answers(house: House, *, most: int = 10_000) -> None:
+    """Delete kept answers past their time, oldest first, so many at the most."""
+    async with house.db.lend() as tx:
+        await _SWEEP(tx, most=most)

@@ -1,0 +1,95 @@
+"""The one place that answers: may this actor do this, to that organization, in this env?"""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from tillkeeper.access import queries
+from tillkeeper.access.operation import Actor, ActorKind, Operation, Target
+from tillkeeper.access.rights import DENIALS, PROFILE_WRITES, Right
+from tillkeeper.core.env import Env
+from tillkeeper.core.errors import AccessDenied, OrganizationNotFound
+from tillkeeper.db.pool import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Proof that policy said yes. Only policy makes one; actions and queries ask for one."""
+
+    op: Operation
+    right: Right
+    organization_id: UUID
+    env: Env
+
+    @property
+    def tx(self) -> Tx:
+        """The transaction in which the answer holds."""
+        return self.op.tx
+
+    @property
+    def reader_id(self) -> UUID:
+        """The organization through whose eyes an answer is written."""
+        return self.op.actor.organization_id
+
+    @property
+    def scope(self) -> dict[str, object]:
+        """The two walls as parameters, for a query to spread into its statement."""
+        return {"organization_id": self.organization_id, "env": self.env}
+
+
+async def require(
+    op: Operation, right: Right, organization_id: UUID, env: Env | None = None
+) -> Grant:
+    """Return a Grant; refuse as not found what may not be seen, as denied what may."""
+    target = await find_target(op, organization_id)
+    if target is None:
+        raise OrganizationNotFound(organization_id)
+    wanted = env or op.actor.env
+    if sentence := denial(op.actor, right, target, wanted):
+        raise AccessDenied(sentence, right=right, organization_id=organization_id, env=wanted)
+    return Grant(op, right, organization_id, wanted)
+
+
+async def find_target(op: Operation, organization_id: UUID) -> Target | None:
+    """Return what decisions need to know of an organization, if the actor reaches it."""
+    if op.target is not None and op.target.organization_id == organization_id:
+        return op.target
+    if not op.is_wide:
+        return None
+    reached = await queries.find_reached(
+        op.tx, organization_id, by=op.actor.organization_id, env=op.actor.env
+    )
+    if reached is None:
+        return None
+    return Target(reached.id, tuple(reached.envs), reached.is_managed)
+
+
+def denial(actor: Actor, right: Right, target: Target, env: Env) -> str | None:
+    """Return the sentence that refuses, or None where the actor may.
+
+    Visibility is decided already; what is left is the actor's own rights, the env, and what the
+    relation between the two organizations allows.
+    """
+    if actor.kind is ActorKind.OPERATOR:
+        return None
+    if right not in actor.rights or not _fits_relation(actor, right, target):
+        return f"This credential may not {DENIALS[right]}"
+    if env is not actor.env:
+        return f"This credential is good for {actor.env} and may not {DENIALS[right]} in {env}"
+    if right in PROFILE_WRITES and actor.kind is ActorKind.KEY and not _may_touch(actor, target):
+        return f"A TEST key may not {DENIALS[right]}: it is LIVE, use a LIVE key"
+    return None
+
+
+def _fits_relation(actor: Actor, right: Right, target: Target) -> bool:
+    is_own = target.organization_id == actor.organization_id
+    if right is Right.ORGANIZATION_CREATE:
+        return not target.is_managed
+    if right is Right.ORGANIZATION_ADMINISTER:
+        return is_own
+    if right is Right.ORGANIZATION_HAND_OVER:
+        return not is_own and not target.is_managed
+    return True
+
+
+def _may_touch(actor: Actor, target: Target) -> bool:
+    return actor.env is Env.LIVE or Env.LIVE not in target.envs

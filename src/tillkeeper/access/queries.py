@@ -1,0 +1,128 @@
+"""The door that every operation enters by, and the question of reach."""
+
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+from sqlalchemy import (
+    LargeBinary,
+    Text,
+    Uuid,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    true,
+)
+from sqlalchemy.dialects.postgresql import array
+
+from tillkeeper.access.identity import Credential
+from tillkeeper.core.env import Env
+from tillkeeper.core.status import Role
+from tillkeeper.db.pool import Tx
+from tillkeeper.schema import ENV, organizations
+from tillkeeper.sql import Compiled, Rows, one_or_none
+
+
+class Entered(Struct, kw_only=True):
+    """A living credential, the organization in sight, and what an idempotency key has claimed."""
+
+    organization_id: UUID
+    is_main: bool
+    is_administered: bool
+    role: Role | None
+    within: UUID | None
+    within_envs: list[Env] | None
+    within_is_managed: bool | None
+    is_claimed: bool | None
+    fingerprint: bytes | None
+    status: int | None
+    answer: bytes | None
+
+
+class Reached(Struct, kw_only=True):
+    """An organization that rights flow down to."""
+
+    id: UUID
+    envs: list[Env]
+    is_managed: bool
+
+
+_ENTERED = func.enter(
+    bindparam("actor_kind", type_=Text),
+    bindparam("actor_id", type_=Uuid),
+    bindparam("actor_organization_id", type_=Uuid),
+    bindparam("actor_env", type_=ENV),
+    bindparam("target", type_=Uuid),
+    bindparam("opening", type_=Text),
+    bindparam("claim", type_=LargeBinary),
+    bindparam("wanted_fingerprint", type_=LargeBinary),
+).table_valued(*Entered.__struct_fields__, name="entered")
+
+_ENTER = one_or_none(select(*_ENTERED.c), Entered)
+
+_FIND_REACHED = one_or_none(
+    select(
+        organizations.c.id,
+        organizations.c.envs,
+        organizations.c.managed_by_organization_id.is_not(None).label("is_managed"),
+    ).where(
+        organizations.c.id == bindparam("id"),
+        organizations.c.reached_by.contains(array([bindparam("by", type_=Uuid)])),
+        organizations.c.envs.contains(array([bindparam("env", type_=ENV)])),
+    ),
+    Reached,
+)
+
+
+class Opening:
+    """A reading statement that runs inside the statement that enters: one round trip in all.
+
+    It sees what `enter` found as ENTERED_WITHIN and ENTERED_READER. LATERAL makes it wait for
+    that row, and so for the walls; OFFSET 0 keeps the planner from pulling it apart.
+    """
+
+    def __init__(self, statement: Rows, into: type[Struct]) -> None:
+        inner = statement.offset(literal_column("0")).lateral("opened")
+        joined = _ENTERED.outerjoin(inner, true())
+        self._compiled = Compiled(select(*_ENTERED.c, *inner.c).select_from(joined))
+        self._into = into
+        self._width = len(Entered.__struct_fields__)
+
+    async def __call__(self, tx: Tx, **values: object) -> tuple[Entered | None, Any]:
+        """Return who entered, and the row that was opened."""
+        row = await tx.fetchrow(self._compiled.text, *self._compiled.arguments(values))
+        if row is None:
+            return None, None
+        cells = tuple(row.values())
+        entered = Entered(**dict(zip(Entered.__struct_fields__, cells, strict=False)))
+        rest = dict(list(row.items())[self._width :])
+        if rest["id"] is None:
+            return entered, None
+        return entered, self._into(**rest)
+
+
+ENTERED_WITHIN = _ENTERED.c.within
+"""The organization of the path, as an opening sees it: null where it is out of reach."""
+ENTERED_READER = _ENTERED.c.organization_id
+"""The actor's own organization, as an opening sees it."""
+
+
+async def enter(tx: Tx, credential: Credential, **values: Any) -> Entered | None:  # noqa: ANN401
+    """Read the credential's state and put up the walls: the first statement of an operation."""
+    return await _ENTER(tx, **of_credential(credential), **values)
+
+
+def of_credential(credential: Credential) -> dict[str, object]:
+    """Return what a token says as parameters of `enter`."""
+    return {
+        "actor_kind": credential.kind,
+        "actor_id": credential.sub,
+        "actor_organization_id": credential.organization_id,
+        "actor_env": credential.env,
+    }
+
+
+async def find_reached(tx: Tx, organization_id: UUID, by: UUID, env: Env) -> Reached | None:
+    """Find an organization that the rights of another flow down to in this env."""
+    return await _FIND_REACHED(tx, id=organization_id, by=by, env=env)

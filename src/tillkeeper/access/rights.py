@@ -1,0 +1,112 @@
+"""Every right, who holds it, and the sentence that is said to those who do not."""
+
+from enum import StrEnum
+from typing import assert_never
+
+from tillkeeper.core.status import Role
+
+
+class Right(StrEnum):
+    """What an actor may do; the name is public in `GET /me` and in refusals."""
+
+    ORGANIZATION_READ = "organization:read"
+    ORGANIZATION_CREATE = "organization:create"
+    ORGANIZATION_ADMINISTER = "organization:administer"
+    ORGANIZATION_UPDATE = "organization:update"
+    ORGANIZATION_DELETE = "organization:delete"
+    ORGANIZATION_ENABLE_ENV = "organization:enable_env"
+    ORGANIZATION_HAND_OVER = "organization:hand_over"
+    USER_READ = "user:read"
+    USER_INVITE = "user:invite"
+    USER_DELETE = "user:delete"
+    API_KEY_READ = "api_key:read"
+    API_KEY_CREATE = "api_key:create"
+    API_KEY_UPDATE = "api_key:update"
+    API_KEY_DELETE = "api_key:delete"
+    BILLING_ADDRESS_READ = "billing_address:read"
+    BILLING_ADDRESS_CREATE = "billing_address:create"
+    BILLING_ADDRESS_UPDATE = "billing_address:update"
+    BILLING_ADDRESS_DELETE = "billing_address:delete"
+
+
+DENIALS = {
+    Right.ORGANIZATION_READ: "read this organization",
+    Right.ORGANIZATION_CREATE: "create managed organizations here",
+    Right.ORGANIZATION_ADMINISTER: "create main organizations: only a main organization that "
+    "nobody administers may",
+    Right.ORGANIZATION_UPDATE: "change this organization",
+    Right.ORGANIZATION_DELETE: "delete this organization",
+    Right.ORGANIZATION_ENABLE_ENV: "enable an env of this organization",
+    Right.ORGANIZATION_HAND_OVER: "hand this organization over: only who administers it may",
+    Right.USER_READ: "see the people of this organization",
+    Right.USER_INVITE: "invite people to this organization",
+    Right.USER_DELETE: "remove people from this organization",
+    Right.API_KEY_READ: "see the API keys of this organization",
+    Right.API_KEY_CREATE: "create this API key",
+    Right.API_KEY_UPDATE: "change this API key",
+    Right.API_KEY_DELETE: "delete this API key",
+    Right.BILLING_ADDRESS_READ: "see billing addresses here",
+    Right.BILLING_ADDRESS_CREATE: "create billing addresses here",
+    Right.BILLING_ADDRESS_UPDATE: "change this billing address",
+    Right.BILLING_ADDRESS_DELETE: "delete this billing address",
+}
+
+PROFILE_WRITES = frozenset(
+    {
+        Right.ORGANIZATION_UPDATE,
+        Right.ORGANIZATION_DELETE,
+        Right.ORGANIZATION_HAND_OVER,
+        Right.USER_INVITE,
+        Right.USER_DELETE,
+        Right.BILLING_ADDRESS_CREATE,
+        Right.BILLING_ADDRESS_UPDATE,
+        Right.BILLING_ADDRESS_DELETE,
+    }
+)
+"""What changes an organization as a whole: where it is LIVE, a TEST key may not."""
+
+_ALL = frozenset(Right)
+_READS = frozenset(
+    {
+        Right.ORGANIZATION_READ,
+        Right.USER_READ,
+        Right.API_KEY_READ,
+        Right.BILLING_ADDRESS_READ,
+    }
+)
+_KEYS = frozenset({Right.API_KEY_CREATE, Right.API_KEY_UPDATE, Right.API_KEY_DELETE})
+_PEOPLE = frozenset({Right.USER_INVITE, Right.USER_DELETE})
+_MONEY = frozenset(
+    {
+        Right.ORGANIZATION_READ,
+        Right.BILLING_ADDRESS_READ,
+        Right.BILLING_ADDRESS_CREATE,
+        Right.BILLING_ADDRESS_UPDATE,
+        Right.BILLING_ADDRESS_DELETE,
+    }
+)
+_FROM_MANAGED = _READS | _KEYS | _PEOPLE
+_OF_ADMINISTERED = _ALL - {Right.ORGANIZATION_ADMINISTER}
+
+
+def rights_of_key(*, is_main: bool, is_administered: bool) -> frozenset[Right]:
+    """Return what a key may do at most: a managed organization minds its own keys alone."""
+    if not is_main:
+        return _READS | _KEYS
+    return _OF_ADMINISTERED if is_administered else _ALL
+
+
+def rights_of_role(role: Role, *, is_main: bool, is_administered: bool) -> frozenset[Right]:
+    """Return what a person may do at most: never more than the organization's position allows."""
+    match role:
+        case Role.OWNER | Role.ADMIN:
+            held = _ALL
+        case Role.BILLING:
+            held = _MONEY
+        case Role.MEMBER:
+            held = _READS
+        case _:
+            assert_never(role)
+    if not is_main:
+        return held & _FROM_MANAGED
+    return held & _OF_ADMINISTERED if is_administered else held
