@@ -1,0 +1,19 @@
+"""What happens to API keys."""
+
+from uuid import UUID
+
+from tillkeeper.access.trail import Event
+
+
+class ApiKeyCreated(Event, frozen=True, tag="api_key.created"):
+    api_key_id: UUID
+    name: str
+
+
+class ApiKeyUpdated(Event, frozen=True, tag="api_key.updated"):
+    api_key_id: UUID
+    fields: list[str]
+
+
+class ApiKeyDeleted(Event, frozen=True, tag="api_key.deleted"):
+    api_key_id: UUID

@@ -1,0 +1,223 @@
+"""API keys in the database. The secret's digest goes in and never comes out."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Text,
+    Uuid,
+    bindparam,
+    case,
+    cast,
+    column,
+    delete,
+    extract,
+    func,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, array, insert
+
+from tillkeeper.access.policy import Grant
+from tillkeeper.access.sight import creator
+from tillkeeper.access.trail import Change, change, record_many
+from tillkeeper.core.order import Order
+from tillkeeper.domains.api_keys.events import ApiKeyCreated, ApiKeyDeleted, ApiKeyUpdated
+from tillkeeper.domains.api_keys.wire import ApiKey, OrderBy
+from tillkeeper.schema import ENV, api_keys
+from tillkeeper.sql import Page, given, many, one_or_none
+
+
+class Managed(Struct):
+    """Who administers a key, where that is not its own organization."""
+
+    managed_by_organization_id: UUID | None
+
+
+class Answer(Struct):
+    """A door's yes or no."""
+
+    is_so: bool
+
+
+_READER = bindparam("reader_id", type_=Uuid)
+_GRANTED = (
+    api_keys.c.organization_id == bindparam("organization_id"),
+    api_keys.c.env == bindparam("env"),
+)
+_THIS = (*_GRANTED, api_keys.c.id == bindparam("key_id", type_=Uuid))
+_SHOWN = (
+    api_keys.c.id,
+    case(
+        (api_keys.c.managed_by_organization_id.is_(None), "API_KEY"), else_="MANAGED_API_KEY"
+    ).label("type"),
+    array([api_keys.c.env]).label("envs"),
+    api_keys.c.key,
+    cast(func.floor(extract("epoch", api_keys.c.created_at)), BigInteger).label("created_at"),
+    creator(
+        _READER,
+        api_keys.c.organization_id,
+        api_keys.c.created_by_user,
+        api_keys.c.created_by_organization_id,
+    ).label("created_by_user"),
+    api_keys.c.name,
+    api_keys.c.status,
+    api_keys.c.metadata,
+    func.coalesce(cast(api_keys.c.managed_by_organization_id, Text), "").label(
+        "managed_by_organization_id"
+    ),
+)
+
+_COLUMNS = {
+    OrderBy.NAME: api_keys.c.name,
+    OrderBy.KIND: api_keys.c.env,
+    OrderBy.STATUS: api_keys.c.status,
+    OrderBy.CREATED_AT: api_keys.c.created_at,
+}
+_LIST = Page(
+    select(*_SHOWN).where(*_GRANTED),
+    orders={
+        f"{by} {order}": [getattr(_COLUMNS[by], order)(), getattr(api_keys.c.id, order)()]
+        for by in OrderBy
+        for order in Order
+    },
+    status=cast(api_keys.c.status, Text) == func.any(bindparam("status", type_=ARRAY(Text))),
+    kind=cast(api_keys.c.env, Text) == func.any(bindparam("kind", type_=ARRAY(Text))),
+)
+_FIND = one_or_none(select(*_SHOWN).where(*_THIS), ApiKey)
+_FIND_MANAGED = one_or_none(select(api_keys.c.managed_by_organization_id).where(*_THIS), Managed)
+_IS_REACHED = one_or_none(
+    select(
+        func.reaches(
+            bindparam("one", type_=Uuid), bindparam("other", type_=Uuid), type_=Boolean
+        ).label("is_so")
+    ),
+    Answer,
+)
+
+_WRITTEN = (
+    api_keys.c.id,
+    api_keys.c.organization_id,
+    api_keys.c.env,
+    api_keys.c.key,
+    api_keys.c.secret_digest,
+    api_keys.c.name,
+    api_keys.c.status,
+    api_keys.c.metadata,
+    api_keys.c.managed_by_organization_id,
+    api_keys.c.created_at,
+    api_keys.c.created_by_user,
+    api_keys.c.created_by_organization_id,
+)
+_INSERT = change(
+    insert(api_keys)
+    .values(given(*_WRITTEN))
+    .on_conflict_do_nothing(index_elements=["organization_id", "env", "name"])
+    .returning(*_SHOWN),
+    ApiKey,
+)
+_DELETE = change(delete(api_keys).where(*_THIS).returning(*_SHOWN), ApiKey)
+
+
+async def list_api_keys(
+    grant: Grant, *, order: str, limit: int, offset: int, **filters: object
+) -> tuple[list[ApiKey], int]:
+    values = {**grant.scope, **filters, "reader_id": grant.reader_id}
+    return await _LIST.by_offset(
+        grant.tx, ApiKey, order=order, limit=limit, offset=offset, **values
+    )
+
+
+async def find_api_key(grant: Grant, key_id: UUID) -> ApiKey | None:
+    return await _FIND(grant.tx, **grant.scope, key_id=key_id, reader_id=grant.reader_id)
+
+
+async def find_managed(grant: Grant, key_id: UUID) -> Managed | None:
+    return await _FIND_MANAGED(grant.tx, **grant.scope, key_id=key_id)
+
+
+async def is_reached(grant: Grant, *, one: UUID, other: UUID) -> bool:
+    """Tell whether the rights of one organization flow down to the other."""
+    answer = await _IS_REACHED(grant.tx, one=one, other=other)
+    return answer is not None and answer.is_so
+
+
+async def insert_api_key(
+    grant: Grant, event: ApiKeyCreated, row: Mapping[str, object]
+) -> ApiKey | None:
+    """Insert a key, or return None when the name is taken in this organization and env."""
+    return await _INSERT(grant, event, reader_id=grant.reader_id, **row)
+
+
+@cache
+def _update(names: frozenset[str]) -> Change[ApiKey | None]:
+    values = {name: bindparam(f"new_{name}", type_=api_keys.c[name].type) for name in sorted(names)}
+    return change(update(api_keys).where(*_THIS).values(values).returning(*_SHOWN), ApiKey)
+
+
+async def update_api_key(
+    grant: Grant, event: ApiKeyUpdated, row: Mapping[str, object]
+) -> ApiKey | None:
+    new = {f"new_{name}": value for name, value in row.items()}
+    return await _update(frozenset(row))(
+        grant, event, key_id=event.api_key_id, reader_id=grant.reader_id, **new
+    )
+
+
+async def delete_api_key(grant: Grant, event: ApiKeyDeleted) -> bool:
+    deleted = await _DELETE(grant, event, key_id=event.api_key_id, reader_id=grant.reader_id)
+    return deleted is not None
+
+
+_BULK: tuple[Any, ...] = (
+    api_keys.c.id,
+    api_keys.c.organization_id,
+    api_keys.c.key,
+    api_keys.c.name,
+    api_keys.c.status,
+    api_keys.c.metadata,
+    api_keys.c.managed_by_organization_id,
+    api_keys.c.created_at,
+)
+_wanted = (
+    func.jsonb_to_recordset(bindparam("rows", type_=JSONB))
+    .table_valued(
+        *(column(each.name, each.type) for each in _BULK),
+        column("digest_hex", Text),
+        name="wanted",
+    )
+    .render_derived(with_types=True)
+)
+_BULK_ROW = {each.name: _wanted.c[each.name] for each in _BULK} | {
+    "env": bindparam("env", type_=ENV),
+    "secret_digest": func.decode(_wanted.c.digest_hex, "hex"),
+    "created_by_user": bindparam("created_by_user", type_=Uuid),
+    "created_by_organization_id": bindparam("created_by_organization_id", type_=Uuid),
+}
+_INSERT_MANY = many(
+    insert(api_keys).from_select(list(_BULK_ROW), select(*_BULK_ROW.values())).returning(*_SHOWN),
+    ApiKey,
+)
+
+
+async def insert_many_api_keys(grant: Grant, rows: Sequence[Mapping[str, Any]]) -> list[ApiKey]:
+    """Insert the first keys of organizations created in this operation, and record each."""
+    inserted = await _INSERT_MANY(
+        grant.tx,
+        rows=rows,
+        env=grant.env,
+        created_by_user=grant.op.actor.id,
+        created_by_organization_id=grant.op.actor.organization_id,
+        reader_id=grant.reader_id,
+    )
+    events = [
+        (row["organization_id"], ApiKeyCreated(api_key_id=row["id"], name=row["name"]))
+        for row in rows
+    ]
+    await record_many(grant, events)
+    return inserted

@@ -1,0 +1,97 @@
+"""/billing-addresses: not below an organization, but of the token's, and of those it reaches."""
+
+from typing import Annotated
+from uuid import UUID
+
+from litestar import Router, delete, get, patch, post
+from litestar.params import FromPath, JSONBody, QueryParameter
+
+from tillkeeper.access.guard import Op
+from tillkeeper.access.lists import Limit100, Offset
+from tillkeeper.access.policy import require
+from tillkeeper.access.refusals import change_refusals, refusals
+from tillkeeper.access.rights import Right
+from tillkeeper.core import errors
+from tillkeeper.core.order import Order
+from tillkeeper.core.wire import Done
+from tillkeeper.domains.billing import actions, queries
+from tillkeeper.domains.billing.wire import (
+    BillingAddress,
+    BillingAddressCreate,
+    BillingAddressList,
+    BillingAddressPatch,
+)
+
+
+@get(operation_id="listBillingAddresses", summary="List billing addresses", responses=refusals())
+async def list_billing_addresses(
+    op: Op,
+    order: Annotated[Order, QueryParameter()] = Order.ASC,
+    limit: Limit100 = 100,
+    offset: Offset = 0,
+) -> BillingAddressList:
+    grant = await require(op, Right.BILLING_ADDRESS_READ, op.actor.organization_id)
+    data, count = await queries.list_billing_addresses(
+        grant, order=order, limit=limit, offset=offset
+    )
+    return BillingAddressList(data=data, count=count, type="BILLING_ADDRESS_LIST")
+
+
+@post(
+    operation_id="createBillingAddress",
+    summary="Create a billing address of the token's organization",
+    status_code=200,
+    responses=change_refusals(),
+)
+async def create_billing_address(op: Op, data: JSONBody[BillingAddressCreate]) -> BillingAddress:
+    grant = await require(op, Right.BILLING_ADDRESS_CREATE, op.actor.organization_id)
+    return await actions.create_billing_address(grant, data)
+
+
+@get(
+    "/{address_id:uuid}",
+    operation_id="retrieveBillingAddress",
+    summary="Retrieve a billing address",
+    responses=refusals(errors.BillingAddressNotFound),
+)
+async def retrieve_billing_address(op: Op, address_id: FromPath[UUID]) -> BillingAddress:
+    grant = await actions.require_owner(op, Right.BILLING_ADDRESS_READ, address_id)
+    return await actions.get_billing_address(grant, address_id)
+
+
+@patch(
+    "/{address_id:uuid}",
+    operation_id="updateBillingAddress",
+    summary="Change a billing address",
+    responses=change_refusals(errors.BillingAddressNotFound),
+)
+async def update_billing_address(
+    op: Op, address_id: FromPath[UUID], data: JSONBody[BillingAddressPatch]
+) -> BillingAddress:
+    grant = await actions.require_owner(op, Right.BILLING_ADDRESS_UPDATE, address_id)
+    return await actions.update_billing_address(grant, address_id, data)
+
+
+@delete(
+    "/{address_id:uuid}",
+    operation_id="deleteBillingAddress",
+    summary="Delete a billing address that nobody points to",
+    status_code=200,
+    responses=change_refusals(errors.BillingAddressNotFound, errors.BillingAddressInUse),
+)
+async def delete_billing_address(op: Op, address_id: FromPath[UUID]) -> Done:
+    grant = await actions.require_owner(op, Right.BILLING_ADDRESS_DELETE, address_id)
+    return await actions.delete_billing_address(grant, address_id)
+
+
+router = Router(
+    "/billing-addresses",
+    route_handlers=[
+        list_billing_addresses,
+        create_billing_address,
+        retrieve_billing_address,
+        update_billing_address,
+        delete_billing_address,
+    ],
+    tags=["Billing addresses"],
+)

@@ -1,0 +1,63 @@
+"""Billing addresses on the wire."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from msgspec import UNSET, Meta, UnsetType
+
+from tillkeeper.core.countries import check_country
+from tillkeeper.core.env import Env
+from tillkeeper.core.wire import Line, Reply, Request
+
+CountryCode = Annotated[str, Meta(pattern="^[A-Z]{3}$", examples=["DEU"])]
+
+
+class BillingAddressCreate(Request, kw_only=True):
+    recipient: Line
+    display_name: Line | None = None
+    address_line1: Line
+    address_line2: Line | None = None
+    zip: Line
+    town: Line
+    country_code: CountryCode
+    vat_id: Line | None = None
+
+    def __post_init__(self) -> None:
+        check_country(self.country_code)
+
+
+class BillingAddressPatch(Request, kw_only=True):
+    recipient: Line | UnsetType = UNSET
+    display_name: Line | UnsetType | None = UNSET
+    address_line1: Line | UnsetType = UNSET
+    address_line2: Line | UnsetType | None = UNSET
+    zip: Line | UnsetType = UNSET
+    town: Line | UnsetType = UNSET
+    country_code: CountryCode | UnsetType = UNSET
+    vat_id: Line | UnsetType | None = UNSET
+
+    def __post_init__(self) -> None:
+        if self.country_code is not UNSET:
+            check_country(self.country_code)
+
+
+class BillingAddress(Reply, kw_only=True):
+    """`vat_id_valid` is left out: nobody has asked the tax office about it yet."""
+
+    id: UUID
+    type: Literal["BILLING_ADDRESS"]
+    envs: list[Env]
+    recipient: str
+    display_name: str | None = None
+    address_line1: str
+    address_line2: str | None = None
+    zip: str
+    town: str
+    country_code: str
+    vat_id: str | None = None
+
+
+class BillingAddressList(Reply, kw_only=True):
+    data: list[BillingAddress]
+    count: int
+    type: Literal["BILLING_ADDRESS_LIST"]

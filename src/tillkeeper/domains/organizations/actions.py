@@ -1,0 +1,241 @@
+"""What can be done to organizations."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from msgspec import UNSET, structs
+
+from tillkeeper.access.operation import ActorKind, Operation
+from tillkeeper.access.policy import Grant
+from tillkeeper.access.rights import Right
+from tillkeeper.core.env import Env
+from tillkeeper.core.errors import (
+    AccessDenied,
+    BillingAddressNotFound,
+    HandoverNotPossible,
+    OrganizationHasChildren,
+    OrganizationIsLive,
+    OrganizationIsPayer,
+    OrganizationNotFound,
+    SchemaViolation,
+    UserNotFound,
+)
+from tillkeeper.core.ids import uuid4
+from tillkeeper.core.wire import Done
+from tillkeeper.domains.organizations import changes, queries, rules
+from tillkeeper.domains.organizations.events import (
+    OrganizationCreated,
+    OrganizationDeleted,
+    OrganizationEnvEnabled,
+    OrganizationHandedOver,
+    OrganizationUpdated,
+)
+from tillkeeper.domains.organizations.wire import (
+    BillingOptions,
+    Organization,
+    OrganizationCreate,
+    OrganizationPatch,
+)
+
+_APART = {
+    "contact_person_id",
+    "billing_options",
+    "billing_address_id",
+    "managed_configuration",
+    "managed_by_organization_id",
+}
+_CREATES = {Right.ORGANIZATION_CREATE, Right.ORGANIZATION_ADMINISTER}
+
+
+async def create_managed_organization(grant: Grant, wanted: OrganizationCreate) -> Organization:
+    """Create an organization below the granted main one. Names need not be unique."""
+    await check_billing(grant, wanted)
+    envs = rules.envs_at_birth(grant.env, is_main=False, is_payer_live=False)
+    row = await columns_of(grant, wanted) | born(grant, envs)
+    return await changes.insert_managed(grant, _created(grant, wanted.name), row)
+
+
+async def create_main_organization(grant: Grant, wanted: OrganizationCreate) -> Organization:
+    """Create a main organization that the granted one administers."""
+    payer_live = await _check_payer(grant.op, wanted.billing_options)
+    envs = rules.envs_at_birth(grant.env, is_main=True, is_payer_live=bool(payer_live))
+    row = await columns_of(grant, wanted) | born(grant, envs)
+    return await changes.insert_administered(grant, _created(grant, wanted.name), row)
+
+
+async def create_first_organization(
+    grant: Grant, wanted: OrganizationCreate, envs: list[Env]
+) -> Organization:
+    """Create a main organization of an installation: the operator's alone."""
+    row = await columns_of(grant, wanted) | born(grant, envs)
+    event = OrganizationCreated(
+        organization_id=grant.organization_id,
+        name=wanted.name,
+        parent_organization_id=None,
+    )
+    return await changes.insert_first(grant, event, row)
+
+
+async def update_organization(grant: Grant, patch: OrganizationPatch) -> Organization:
+    """Change what is given; null clears, `metadata` and `billing_options` are replaced whole."""
+    if patch.managed_by_organization_id is not UNSET:
+        parents = await queries.find_parents(grant)
+        rules.check_manager(parents.managed_by_organization_id, patch.managed_by_organization_id)
+    row = await _changed_columns(grant, patch)
+    if not row:
+        return await queries.get_organization(grant)
+    event = OrganizationUpdated(organization_id=grant.organization_id, fields=sorted(row))
+    updated = await changes.update_organization(grant, event, row)
+    if updated is None:
+        raise OrganizationNotFound(grant.organization_id)
+    return updated
+
+
+async def delete_organization(grant: Grant) -> Done:
+    """Delete it with its keys, members and addresses, unless LIVE or somebody leans on it."""
+    if grant.op.target is not None and Env.LIVE in grant.op.target.envs:
+        raise OrganizationIsLive
+    needed = await queries.find_needed(grant)
+    if needed.has_children:
+        raise OrganizationHasChildren
+    if needed.is_payer:
+        raise OrganizationIsPayer
+    event = OrganizationDeleted(organization_id=grant.organization_id)
+    if not await changes.delete_organization(grant, event):
+        raise OrganizationNotFound(grant.organization_id)
+    return Done(success=True)
+
+
+async def enable_env(grant: Grant, env: Env) -> Done:
+    """Enable an env; one that is enabled already is no change.
+
+    LIVE wants a LIVE manager or payer, and a LIVE key or a person.
+    """
+    op, target = grant.op, grant.op.target
+    if target is None or env in target.envs:
+        return Done(success=True)
+    if op.actor.kind is ActorKind.KEY and op.actor.env is not Env.LIVE:
+        raise AccessDenied(
+            "A TEST key may not enable LIVE: use a LIVE key, or log in",
+            right=Right.ORGANIZATION_ENABLE_ENV,
+            organization_id=grant.organization_id,
+            env=env,
+        )
+    parents = await queries.find_parents(grant)
+    above = parents.managed_by_organization_id or parents.bill_to_organization
+    is_live_above = above is not None and await queries.is_live(op, above)
+    rules.check_live(is_managed=target.is_managed, is_live_above=is_live_above)
+    event = OrganizationEnvEnabled(organization_id=grant.organization_id, enabled_env=env)
+    await changes.enable_live(grant, event)
+    return Done(success=True)
+
+
+async def hand_over(grant: Grant) -> Done:
+    """Give up the administration of a main organization; who pays for it stays.
+
+    From the next request on the granted organization and all it manages are out of the giver's
+    sight. Refused while it has no key or person of its own who could go on.
+    """
+    if not await queries.is_manned(grant):
+        raise HandoverNotPossible(
+            "The organization has no enabled key and no administrator of its own: "
+            "create a key there first and hand it on"
+        )
+    event = OrganizationHandedOver(organization_id=grant.organization_id)
+    await changes.hand_over(grant, event)
+    return Done(success=True)
+
+
+async def check_billing(grant: Grant, wanted: OrganizationCreate) -> None:
+    """Refuse a payer of a managed organization that is out of sight, or not LIVE for LIVE."""
+    payer_live = await _check_payer(grant.op, wanted.billing_options)
+    rules.check_payer_env(grant.env, is_main=False, is_payer_live=payer_live)
+
+
+async def columns_of(grant: Grant, wanted: OrganizationCreate) -> dict[str, object]:
+    """Return what is stored of a wanted organization, its pointers checked."""
+    values = structs.asdict(wanted)
+    row = {name: value for name, value in values.items() if name not in _APART}
+    old = wanted.managed_configuration
+    return {
+        **row,
+        **await _contact_columns(grant, wanted.contact_person_id),
+        **await _address_columns(grant, wanted.billing_address_id),
+        **rules.billing_columns(
+            wanted.billing_options,
+            manager=wanted.managed_by_organization_id,
+            is_withheld_old=old.withhold_billing if old else None,
+        ),
+        "managed_configuration": structs.asdict(old) if old else None,
+    }
+
+
+def born(grant: Grant, envs: list[Env]) -> dict[str, object]:
+    """Return what a new row says of its beginning."""
+    return {
+        "envs": envs,
+        "created_at": grant.op.now,
+        "created_by_user": grant.op.actor.id,
+        "created_by_organization_id": grant.op.actor.organization_id,
+    }
+
+
+def _created(grant: Grant, name: str) -> OrganizationCreated:
+    return OrganizationCreated(
+        organization_id=uuid4(), name=name, parent_organization_id=grant.organization_id
+    )
+
+
+async def _changed_columns(grant: Grant, patch: OrganizationPatch) -> Mapping[str, object]:
+    given = {k: v for k, v in structs.asdict(patch).items() if v is not UNSET}
+    row: dict[str, object] = {k: v for k, v in given.items() if k not in _APART}
+    if patch.contact_person_id is not UNSET:
+        row |= await _contact_columns(grant, patch.contact_person_id)
+    if patch.billing_address_id is not UNSET:
+        row |= await _address_columns(grant, patch.billing_address_id)
+    if patch.billing_options is not UNSET:
+        rules.check_payer(grant.organization_id, patch.billing_options)
+        payer_live = await _check_payer(grant.op, patch.billing_options)
+        rules.check_payer_env(grant.env, is_main=False, is_payer_live=payer_live)
+        row |= rules.billing_columns(patch.billing_options, manager=None, is_withheld_old=None)
+    if patch.managed_configuration is not UNSET:
+        old = patch.managed_configuration
+        row["managed_configuration"] = structs.asdict(old) if old else None
+    return row
+
+
+async def _check_payer(op: Operation, options: BillingOptions | None) -> bool | None:
+    """Return whether the named payer is LIVE; None where nobody is named."""
+    payer_id = options.bill_to_organization if options else None
+    if payer_id is None:
+        return None
+    payer = await queries.find_payer(op, payer_id)
+    if payer is None:
+        raise OrganizationNotFound(payer_id)
+    if not payer.is_main:
+        raise SchemaViolation(
+            "body.billing_options.bill_to_organization",
+            "should be a main organization",
+            "Name an organization of _type ORGANIZATION",
+        )
+    return payer.is_live
+
+
+async def _contact_columns(grant: Grant, user_id: UUID | None) -> dict[str, Any]:
+    if user_id is None:
+        return {"contact_person_id": None, "contact_person_is_above": False}
+    found = await queries.find_member(grant.op, user_id, of=grant.organization_id)
+    if found is None:
+        raise UserNotFound(user_id)
+    is_above = found.id != grant.organization_id or grant.right in _CREATES
+    return {"contact_person_id": user_id, "contact_person_is_above": is_above}
+
+
+async def _address_columns(grant: Grant, address_id: UUID | None) -> dict[str, Any]:
+    if address_id is None:
+        return {"billing_address_id": None, "billing_address_organization_id": None}
+    found = await queries.find_address(grant.op, address_id)
+    if found is None:
+        raise BillingAddressNotFound(address_id)
+    return {"billing_address_id": address_id, "billing_address_organization_id": found.id}

@@ -1,0 +1,89 @@
+"""What of an organization is shown to whom: one expression per field that depends on the reader.
+
+SQL, because lists, single reads and writes all answer with it; only `queries` imports it.
+"""
+
+from typing import Any
+
+from sqlalchemy import Boolean, ColumnElement, and_, case, func, or_
+from sqlalchemy.dialects.postgresql import JSONB
+
+from tillkeeper.access.sight import creator
+from tillkeeper.schema import organizations
+
+WRITTEN = tuple(
+    organizations.c[name]
+    for name in (
+        "name",
+        "display_name",
+        "address_line1",
+        "address_line2",
+        "zip",
+        "town",
+        "state",
+        "country_code",
+        "tax_number",
+        "vat_id",
+        "economy_id",
+        "external_id",
+    )
+)
+"""What is answered as it was written."""
+
+
+def shown_to(reader: ColumnElement[Any]) -> list[ColumnElement[Any]]:
+    """Return the columns of an answer for an organization that reads it."""
+    table = organizations.c
+    return [
+        table.id,
+        table.type,
+        table.envs,
+        *WRITTEN,
+        _contact_person(reader).label("contact_person_id"),
+        _billing_options(reader).label("billing_options"),
+        _billing_address(reader).label("billing_address_id"),
+        table.managed_configuration,
+        table.metadata,
+        # A managed organization knows its manager's id, because deployed clients need it; who
+        # administers is known to the administrator alone.
+        table.managed_by_organization_id,
+        case((table.administered_by_organization_id == reader, reader)).label(
+            "administered_by_organization_id"
+        ),
+        creator(reader, table.id, table.created_by_user, table.created_by_organization_id).label(
+            "created_by_user"
+        ),
+    ]
+
+
+def _contact_person(reader: ColumnElement[Any]) -> ColumnElement[Any]:
+    table = organizations.c
+    is_hidden = and_(table.contact_person_is_above, table.id == reader)
+    return case((~is_hidden, table.contact_person_id))
+
+
+def _billing_address(reader: ColumnElement[Any]) -> ColumnElement[Any]:
+    table = organizations.c
+    owner = table.billing_address_organization_id
+    is_seen = or_(owner == reader, owner == table.id, func.reaches(reader, owner, type_=Boolean))
+    return case((table.billing_address_id.is_(None), None), (is_seen, table.billing_address_id))
+
+
+def _billing_options(reader: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Withheld organizations learn that they are, never who pays."""
+    table = organizations.c
+    payer = table.bill_to_organization
+    is_seen = or_(payer == reader, func.reaches(reader, payer, type_=Boolean))
+    is_set = or_(table.gln.is_not(None), table.withhold_billing.is_not(None), payer.is_not(None))
+    shown = func.jsonb_strip_nulls(
+        func.jsonb_build_object(
+            "gln",
+            table.gln,
+            "withhold_billing",
+            table.withhold_billing,
+            "bill_to_organization",
+            case((payer.is_(None), None), (is_seen, payer)),
+        ),
+        type_=JSONB,
+    )
+    return case((is_set, shown))

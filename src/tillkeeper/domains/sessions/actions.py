@@ -1,0 +1,130 @@
+"""Opening a session: every way of being wrong answers the same."""
+
+from datetime import UTC, datetime
+
+from tillkeeper.access.identity import Credential, Signer, issue
+from tillkeeper.access.operation import House
+from tillkeeper.core.addresses import compact_email
+from tillkeeper.core.env import Env
+from tillkeeper.core.errors import Unauthorized
+from tillkeeper.core.secrets import looks_minted
+from tillkeeper.domains.sessions import queries
+from tillkeeper.domains.sessions.wire import Claims, Credentials, Session
+
+
+async def authenticate(
+    house: House, signer: Signer, offered: Credentials, operation_id: str
+) -> Session:
+    """Trade a credential for a pair of tokens; a failure is audited where it was aimed at.
+
+    The pair is a fresh one on each call. The refresh token does not rotate: it is bound to its
+    credential, whose state is read at every use, and ends by itself.
+    """
+    now = datetime.now(UTC)
+    found = await _identify(house, signer, offered, now)
+    if found is None:
+        async with house.db.lend() as tx:
+            await queries.record_refused_login(
+                tx,
+                key=offered.api_key,
+                email=compact_email(offered.email) if offered.email else None,
+                now=now,
+                operation_id=operation_id,
+            )
+        raise Unauthorized
+    return _session(house, signer, found)
+
+
+async def _identify(
+    house: House, signer: Signer, offered: Credentials, now: datetime
+) -> Credential | None:
+    if offered.refresh_token is not None:
+        return await _of_refresh_token(house, signer, offered.refresh_token, now)
+    if offered.api_key is not None and offered.api_secret is not None:
+        return await _of_key(house, offered.api_key, offered.api_secret, now)
+    return await _of_person(house, offered, now)
+
+
+async def _of_key(house: House, key: str, secret: str, now: datetime) -> Credential | None:
+    if not looks_minted(secret):
+        return None
+    async with house.db.lend() as tx:
+        login = await queries.find_login(tx, key=key, digests=house.keyring.digests(secret))
+    if login is None:
+        return None
+    return issue(
+        kind="key",
+        actor_id=login.id,
+        organization_id=login.organization_id,
+        env=login.env,
+        now=int(now.timestamp()),
+        seconds=house.access_token_seconds,
+    )
+
+
+async def _of_person(house: House, offered: Credentials, now: datetime) -> Credential | None:
+    """Check the password first and whole, so that nothing before it tells who exists."""
+    async with house.db.lend() as tx:
+        person = await queries.find_person(tx, email=compact_email(offered.email or ""))
+    stored = person.password_digest if person else None
+    if not await house.passwords.verify(stored, offered.password or "") or person is None:
+        return None
+    env = offered.env or offered.environment or Env.TEST
+    async with house.db.lend() as tx:
+        membership = await queries.find_membership(
+            tx, person_id=person.id, organization_id=offered.organization_id, env=env
+        )
+    if membership is None:
+        return None
+    return issue(
+        kind="user",
+        actor_id=person.id,
+        organization_id=membership.organization_id,
+        env=env,
+        now=int(now.timestamp()),
+        seconds=house.access_token_seconds,
+    )
+
+
+async def _of_refresh_token(
+    house: House, signer: Signer, token: str, now: datetime
+) -> Credential | None:
+    try:
+        named = signer.read("refresh", token, now.timestamp())
+    except Unauthorized:
+        return None
+    async with house.db.lend() as tx:
+        if await queries.find_alive(tx, named) is None:
+            return None
+    return issue(
+        kind=named.kind,
+        actor_id=named.sub,
+        organization_id=named.organization_id,
+        env=named.env,
+        now=int(now.timestamp()),
+        seconds=house.access_token_seconds,
+    )
+
+
+def _session(house: House, signer: Signer, access: Credential) -> Session:
+    refresh = issue(
+        kind=access.kind,
+        actor_id=access.sub,
+        organization_id=access.organization_id,
+        env=access.env,
+        now=access.iat,
+        seconds=house.refresh_token_seconds,
+    )
+    return Session(
+        access_token=signer.sign("access", access),
+        access_token_claims=Claims(
+            env=access.env,
+            organization_id=access.organization_id,
+            user_id=access.sub if access.kind == "user" else None,
+        ),
+        access_token_expires_in=house.access_token_seconds,
+        access_token_expires_at=access.exp,
+        refresh_token=signer.sign("refresh", refresh),
+        refresh_token_expires_in=house.refresh_token_seconds,
+        refresh_token_expires_at=refresh.exp,
+    )

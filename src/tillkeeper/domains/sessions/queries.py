@@ -1,0 +1,103 @@
+"""The doors that turn a credential into an identity, before anyone has entered."""
+
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct
+from sqlalchemy import LargeBinary, Text, Uuid, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
+
+from tillkeeper.access.identity import Credential
+from tillkeeper.access.queries import Entered, enter
+from tillkeeper.core.env import Env
+from tillkeeper.core.ids import mint_row_id
+from tillkeeper.db.pool import Tx
+from tillkeeper.schema import ENV
+from tillkeeper.sql import execute, one_or_none
+
+
+class Login(Struct, kw_only=True):
+    """An enabled key whose secret was right."""
+
+    id: UUID
+    organization_id: UUID
+    env: Env
+
+
+class Person(Struct, kw_only=True):
+    """Somebody with this address; whether the password is right is still to be seen."""
+
+    id: UUID
+    password_digest: str | None
+
+
+class Membership(Struct):
+    """An organization that the person may enter."""
+
+    organization_id: UUID
+
+
+_FIND_LOGIN = one_or_none(
+    select(
+        func.find_login(
+            bindparam("key", type_=Text), bindparam("digests", type_=ARRAY(LargeBinary))
+        ).table_valued("id", "organization_id", "env")
+    ),
+    Login,
+)
+_FIND_PERSON = one_or_none(
+    select(func.find_person(bindparam("email", type_=Text)).table_valued("id", "password_digest")),
+    Person,
+)
+_FIND_MEMBERSHIP = one_or_none(
+    select(
+        func.find_membership(
+            bindparam("person_id", type_=Uuid),
+            bindparam("organization_id", type_=Uuid),
+            bindparam("env", type_=ENV),
+        ).table_valued("organization_id")
+    ),
+    Membership,
+)
+_RECORD_REFUSED_LOGIN = execute(
+    select(
+        func.record_refused_login(
+            bindparam("key", type_=Text),
+            bindparam("email", type_=Text),
+            bindparam("row_id", type_=Uuid),
+            bindparam("now", type_=TIMESTAMP(timezone=True)),
+            bindparam("operation_id", type_=Text),
+        )
+    )
+)
+
+
+async def find_login(tx: Tx, *, key: str, digests: list[bytes]) -> Login | None:
+    return await _FIND_LOGIN(tx, key=key, digests=digests)
+
+
+async def find_person(tx: Tx, *, email: str) -> Person | None:
+    return await _FIND_PERSON(tx, email=email)
+
+
+async def find_membership(
+    tx: Tx, *, person_id: UUID, organization_id: UUID | None, env: Env
+) -> Membership | None:
+    values = {"person_id": person_id, "organization_id": organization_id, "env": env}
+    return await _FIND_MEMBERSHIP(tx, **values)
+
+
+async def find_alive(tx: Tx, credential: Credential) -> Entered | None:
+    """Find out whether what a token names may still enter."""
+    return await enter(
+        tx, credential, target=None, opening="narrow", claim=None, wanted_fingerprint=None
+    )
+
+
+async def record_refused_login(
+    tx: Tx, *, key: str | None, email: str | None, now: datetime, operation_id: str
+) -> None:
+    """Keep a failed login in the audit of whom it was tried for, if there is such a one."""
+    await _RECORD_REFUSED_LOGIN(
+        tx, key=key, email=email, row_id=mint_row_id(), now=now, operation_id=operation_id
+    )
