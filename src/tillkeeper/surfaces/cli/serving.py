@@ -1,0 +1,101 @@
+"""One process that serves: uvicorn in our own loop, stopped cleanly by a signal."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncGenerator, Generator
+from typing import Any
+
+import uvicorn
+
+from tillkeeper.app import make_service
+from tillkeeper.db import embedded
+from tillkeeper.installation import Installation
+from tillkeeper.logs import log
+
+_GRACE_SECONDS = 10
+_SWEEP_SECONDS = 600
+
+
+class ServingRefusal(Exception):
+    """The service cannot start where it was told to; the sentence says why."""
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to us: the database stops after the last answer, not before."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Capture nothing."""
+        yield
+
+
+@contextlib.asynccontextmanager
+async def serving(installation: Installation) -> AsyncGenerator[uvicorn.Server]:
+    """Serve while the caller works; on the way out wait for running requests."""
+    settings = installation.settings
+    app = make_service(installation.house, is_logging_access=settings.access_log)
+    server = _Server(
+        uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            date_header=True,
+            timeout_graceful_shutdown=_GRACE_SECONDS,
+        )
+    )
+    task = asyncio.create_task(_run(server, settings.host, settings.port))
+    try:
+        while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn tells no other way
+            await asyncio.sleep(0.01)
+        if task.done():
+            task.result()
+        yield server
+    finally:
+        server.should_exit = True
+        await task
+
+
+async def wait_for_the_end(server: uvicorn.Server, installation: Installation) -> bool:
+    """Wait for SIGINT or SIGTERM; tell whether it was that, and not the database's end."""
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, asked.set)
+    waiting: set[asyncio.Task[Any]] = {asyncio.create_task(asked.wait())}
+    if installation.server is not None:
+        waiting.add(asyncio.create_task(_ended(installation.server)))
+    sweeper = asyncio.create_task(_sweep(installation))
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in (*waiting, sweeper):
+        task.cancel()
+    server.should_exit = True
+    return asked.is_set()
+
+
+async def _ended(server: embedded.Server) -> None:
+    await server.wait_died()
+    log.error("database.given_up")
+
+
+async def _sweep(installation: Installation) -> None:
+    """Delete kept answers past their time, a batch at a time."""
+    while True:
+        await asyncio.sleep(_SWEEP_SECONDS)
+        await installation.sweep()
+
+
+async def _run(server: uvicorn.Server, host: str, port: int) -> None:
+    """Serve; a port that is taken becomes a sentence instead of an exit from within."""
+    try:
+        await server.serve()
+    except SystemExit as error:
+        raise ServingRefusal(
+            f"Nothing can listen on {host}:{port}: is the port taken? Choose another with --port"
+        ) from error
