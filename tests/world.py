@@ -89,6 +89,21 @@ class World:
         client.headers["authorization"] = f"Bearer {answer.json()['access_token']}"
         return client
 
+    async def enter_as(
+        self, organization_id: object, by: httpx.AsyncClient, **fields: object
+    ) -> httpx.AsyncClient:
+        """Create a key of an organization, and return a client that uses it."""
+        answer = await by.post(f"/organizations/{organization_id}/api-keys", json=KEY | fields)
+        assert answer.status_code == 200, answer.text
+        return await self.log_in(api_key=answer.json()["key"], api_secret=answer.json()["secret"])
+
+    async def events(self, organization_id: object) -> list[str]:
+        """Return what happened to an organization: announced as audited, refusals left aside."""
+        audited = await self.trail(organization_id)
+        happened = [event for event in audited if not event.endswith(".refused")]
+        assert await self.trail(organization_id, "outbox_rows") == happened
+        return happened
+
     async def trail(self, organization_id: object, table: str = "audit_rows") -> list[str]:
         """Return the names of the events recorded for an organization, oldest first."""
         query = f"SELECT event FROM {table} WHERE organization_id = $1 ORDER BY id"  # noqa: S608
@@ -170,3 +185,8 @@ def client_of(app: Edge) -> httpx.AsyncClient:
     """Return a client of the Management API in this process."""
     transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
     return httpx.AsyncClient(transport=transport, base_url="http://test/api/v0")
+
+
+def said(answer: httpx.Response) -> tuple[int, str | None]:
+    """Return the status and the code of an answer."""
+    return answer.status_code, answer.json().get("code")

@@ -6,7 +6,17 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 from asyncpg import Record
 from msgspec import Struct
-from sqlalchemy import BindParameter, Column, ColumnElement, Select, bindparam, func, select
+from sqlalchemy import (
+    BindParameter,
+    Column,
+    ColumnElement,
+    Select,
+    Table,
+    bindparam,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.dialects.postgresql import asyncpg
 
 from tillkeeper.core.paging import Cursor
@@ -157,6 +167,11 @@ class Page:
 
     def _filtered(self, chosen: frozenset[str]) -> Rows:
         return self._statement.where(*(self._filters[name] for name in sorted(chosen)))
+
+
+def differs(values: Mapping[str, BindParameter[Any]], table: Table) -> ColumnElement[bool]:
+    """Ask whether an update would change anything: where not, nothing is written or recorded."""
+    return or_(*(table.c[name].is_distinct_from(value) for name, value in values.items()))
 
 
 def _without_time(row: Record, into: type[S]) -> S:

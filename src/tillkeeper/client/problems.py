@@ -30,7 +30,8 @@ class ApiProblem(Exception):
 
     def __str__(self) -> str:
         what = " ".join(str(part) for part in (self.status_code, self.code) if part)
-        rules = "".join(f"; {each.field}: {each.rule}" for each in self.details)
+        unsaid = (each for each in self.details if each.rule not in self.message)
+        rules = "".join(f"; {each.field}: {each.rule}" for each in unsaid)
         asked = f" (request {self.request_id})" if self.request_id else ""
         return f"{what}{': ' if what else ''}{self.message}{rules}{asked}"
 

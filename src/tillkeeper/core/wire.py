@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-Line = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Line = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$(?!\n)")]
 """One line of text, as it is printed on an invoice."""
 
 Metadata = Annotated[
@@ -12,9 +12,9 @@ Metadata = Annotated[
     Meta(max_length=20),
 ]
 
-Name = Annotated[str, Meta(min_length=3, max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Name = Annotated[str, Meta(min_length=3, max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$(?!\n)")]
 
-ApiKeyName = Annotated[str, Meta(pattern=r"^[a-z0-9\-]{3,30}$")]
+ApiKeyName = Annotated[str, Meta(pattern=r"^[a-z0-9\-]{3,30}$(?!\n)")]
 
 Email = Annotated[
     str,
@@ -24,7 +24,7 @@ Email = Annotated[
     ),
 ]
 
-Gln = Annotated[str, Meta(pattern=r"^[0-9]{13}$")]
+Gln = Annotated[str, Meta(pattern=r"^[0-9]{13}$(?!\n)")]
 
 
 class Request(Struct, forbid_unknown_fields=True):

@@ -1,6 +1,7 @@
 """One pool per process, one transaction per operation."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -17,16 +18,24 @@ Tx: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 _CONNECT_SECONDS = 5
 _COMMAND_SECONDS = 4
 _WAIT_SECONDS = 1
-# The database is away, too slow, or wants the whole operation again: the client may retry.
-_PASSING = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.OperatorInterventionError,
+_log = logging.getLogger("tillkeeper.pool")
+# Somebody else was in the way: the connection is fine, the client may try again.
+_AGAIN = (
     asyncpg.LockNotAvailableError,
     asyncpg.TransactionRollbackError,
+    asyncpg.QueryCanceledError,
+)
+# The database is away or the connection is broken. A backend that ends while its connection lies
+# idle is noticed as an internal error of the driver, before the socket is seen to be closed.
+_BROKEN = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.OperatorInterventionError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InsufficientResourcesError,
     ConnectionError,
+    TimeoutError,
 )
 
 
@@ -76,10 +85,11 @@ class Database:
             # What the server still sends belongs to nobody: never lend this one again.
             _drop(connection)
             raise
-        except TimeoutError as error:
-            _drop(connection)
+        except _AGAIN as error:
             raise Overloaded from error
-        except _PASSING as error:
+        except _BROKEN as error:
+            _log.warning("connection.dropped: %s", type(error).__name__)
+            _drop(connection)
             raise Overloaded from error
         finally:
             if connection is not None and not connection.is_closed():
@@ -143,9 +153,8 @@ async def _roll_back(connection: Tx) -> None:
         return
     try:
         await connection.execute("ROLLBACK")
-    except BaseException:
+    except _BROKEN:
         connection.terminate()
-        raise
 
 
 def _drop(connection: "Tx | None") -> None:

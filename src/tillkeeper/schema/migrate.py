@@ -115,6 +115,7 @@ def _login_statements(login: str, password: str, database: str) -> list[str]:
         f"ALTER ROLE {name} LOGIN INHERIT PASSWORD '{_scram(password)}'",
         f"GRANT tillkeeper_api TO {name}",
         f"GRANT CONNECT ON DATABASE {base} TO {name}",
+        "GRANT SELECT ON alembic_version TO tillkeeper_api",
         *settings,
     ]
 

@@ -77,9 +77,7 @@ async def update_api_key(grant: Grant, key_id: UUID, patch: ApiKeyPatch) -> ApiK
         return await get_api_key(grant, key_id)
     event = ApiKeyUpdated(api_key_id=key_id, fields=sorted(row))
     updated = await queries.update_api_key(grant, event, row)
-    if updated is None:
-        raise ApiKeyNotFound(key_id)
-    return updated
+    return updated or await get_api_key(grant, key_id)
 
 
 async def delete_api_key(grant: Grant, key_id: UUID) -> Done:

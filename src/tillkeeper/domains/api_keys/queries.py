@@ -30,7 +30,7 @@ from tillkeeper.core.order import Order
 from tillkeeper.domains.api_keys.events import ApiKeyCreated, ApiKeyDeleted, ApiKeyUpdated
 from tillkeeper.domains.api_keys.wire import ApiKey, OrderBy
 from tillkeeper.schema import ENV, api_keys
-from tillkeeper.sql import Page, given, many, one_or_none
+from tillkeeper.sql import Page, differs, given, many, one_or_none
 
 
 class Managed(Struct):
@@ -157,7 +157,10 @@ async def insert_api_key(
 @cache
 def _update(names: frozenset[str]) -> Change[ApiKey | None]:
     values = {name: bindparam(f"new_{name}", type_=api_keys.c[name].type) for name in sorted(names)}
-    return change(update(api_keys).where(*_THIS).values(values).returning(*_SHOWN), ApiKey)
+    return change(
+        update(api_keys).where(*_THIS, differs(values, api_keys)).values(values).returning(*_SHOWN),
+        ApiKey,
+    )
 
 
 async def update_api_key(

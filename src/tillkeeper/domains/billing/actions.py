@@ -70,9 +70,7 @@ async def update_billing_address(
         return await get_billing_address(grant, address_id)
     event = BillingAddressUpdated(billing_address_id=address_id, fields=sorted(row))
     updated = await queries.update_billing_address(grant, event, row)
-    if updated is None:
-        raise BillingAddressNotFound(address_id)
-    return updated
+    return updated or await get_billing_address(grant, address_id)
 
 
 async def delete_billing_address(grant: Grant, address_id: UUID) -> Done:

@@ -18,7 +18,7 @@ from tillkeeper.domains.billing.events import (
 )
 from tillkeeper.domains.billing.wire import BillingAddress
 from tillkeeper.schema import billing_addresses, organizations
-from tillkeeper.sql import Page, given, one_or_none
+from tillkeeper.sql import Page, differs, given, one_or_none
 
 
 class Owner(Struct):
@@ -83,6 +83,11 @@ _FIND_OWNER = one_or_none(
     select(billing_addresses.c.organization_id).where(billing_addresses.c.id == _ID), Owner
 )
 _FIND = one_or_none(select(*_SHOWN).where(_OWNED, billing_addresses.c.id == _ID), BillingAddress)
+_ENVS_OF_NEW = (
+    select(_owner.c.envs)
+    .where(_owner.c.id == bindparam("organization_id", type_=Uuid))
+    .scalar_subquery()
+)
 _INSERT = change(
     insert(billing_addresses)
     .values(
@@ -93,7 +98,7 @@ _INSERT = change(
             *_WRITTEN,
         )
     )
-    .returning(*_SHOWN),
+    .returning(*_SHOWN[:2], _ENVS_OF_NEW.label("envs"), *_WRITTEN),
     BillingAddress,
 )
 _DELETE = change(
@@ -149,7 +154,7 @@ def _update(names: frozenset[str]) -> Change[BillingAddress | None]:
     values = {column.name: bindparam(f"new_{column.name}", type_=column.type) for column in columns}
     return change(
         update(billing_addresses)
-        .where(_OWNED, billing_addresses.c.id == _ID)
+        .where(_OWNED, billing_addresses.c.id == _ID, differs(values, billing_addresses))
         .values(values)
         .returning(*_SHOWN),
         BillingAddress,

@@ -1,15 +1,13 @@
 """Billing addresses on the wire."""
 
-from typing import Annotated, Literal
+from typing import Literal
 from uuid import UUID
 
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, UnsetType
 
-from tillkeeper.core.countries import check_country
+from tillkeeper.core.countries import CountryCode
 from tillkeeper.core.env import Env
 from tillkeeper.core.wire import Line, Reply, Request
-
-CountryCode = Annotated[str, Meta(pattern="^[A-Z]{3}$", examples=["DEU"])]
 
 
 class BillingAddressCreate(Request, kw_only=True):
@@ -22,9 +20,6 @@ class BillingAddressCreate(Request, kw_only=True):
     country_code: CountryCode
     vat_id: Line | None = None
 
-    def __post_init__(self) -> None:
-        check_country(self.country_code)
-
 
 class BillingAddressPatch(Request, kw_only=True):
     recipient: Line | UnsetType = UNSET
@@ -35,10 +30,6 @@ class BillingAddressPatch(Request, kw_only=True):
     town: Line | UnsetType = UNSET
     country_code: CountryCode | UnsetType = UNSET
     vat_id: Line | UnsetType | None = UNSET
-
-    def __post_init__(self) -> None:
-        if self.country_code is not UNSET:
-            check_country(self.country_code)
 
 
 class BillingAddress(Reply, kw_only=True):

@@ -87,9 +87,7 @@ async def update_organization(grant: Grant, patch: OrganizationPatch) -> Organiz
         return await queries.get_organization(grant)
     event = OrganizationUpdated(organization_id=grant.organization_id, fields=sorted(row))
     updated = await changes.update_organization(grant, event, row)
-    if updated is None:
-        raise OrganizationNotFound(grant.organization_id)
-    return updated
+    return updated or await queries.get_organization(grant)
 
 
 async def delete_organization(grant: Grant) -> Done:

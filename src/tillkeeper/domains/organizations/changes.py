@@ -36,7 +36,7 @@ from tillkeeper.domains.organizations.events import (
 )
 from tillkeeper.domains.organizations.wire import Organization
 from tillkeeper.schema import ENV, organizations
-from tillkeeper.sql import execute, given, many
+from tillkeeper.sql import differs, execute, given, many
 
 
 class Changed(Struct):
@@ -169,7 +169,7 @@ def _update(names: frozenset[str]) -> Change[Organization | None]:
     values = {column.name: bindparam(f"new_{column.name}", type_=column.type) for column in columns}
     return change(
         update(organizations)
-        .where(organizations.c.id == _ID)
+        .where(organizations.c.id == _ID, differs(values, organizations))
         .values(values)
         .returning(*shown_to(_READER)),
         Organization,
@@ -179,7 +179,7 @@ def _update(names: frozenset[str]) -> Change[Organization | None]:
 async def update_organization(
     grant: Grant, event: OrganizationUpdated, row: Mapping[str, object]
 ) -> Organization | None:
-    """Change the given columns, and nothing else."""
+    """Change the given columns; None where they hold the values already."""
     new = {f"new_{name}": value for name, value in row.items()}
     try:
         return await _update(frozenset(row))(grant, event, reader_id=grant.reader_id, **new)

@@ -38,7 +38,6 @@ class Listed(Struct, kw_only=True):
 class Payer(Struct, kw_only=True):
     """The organization that a bill would go to."""
 
-    id: UUID
     is_main: bool
     is_live: bool
 
@@ -205,25 +204,14 @@ async def list_tree(grant: Grant) -> tuple[list[Listed], bool]:
 
 _FIND_PAYER = one_or_none(
     select(
-        organizations.c.id,
-        organizations.c.managed_by_organization_id.is_(None).label("is_main"),
-        organizations.c.envs.contains(array([bindparam("live", Env.LIVE, type_=ENV)])).label(
-            "is_live"
-        ),
-    ).where(organizations.c.id == bindparam("payer_id", type_=Uuid)),
+        func.find_payer(_READER, bindparam("payer_id", type_=Uuid)).table_valued(
+            "is_main", "is_live"
+        )
+    ),
     Payer,
 )
-_IS_REACHED = one_or_none(
-    select(
-        func.reaches(
-            bindparam("reader_id", type_=Uuid), bindparam("other", type_=Uuid), type_=Boolean
-        ).label("is_so")
-    ),
-    Answer,
-)
-_IS_PAYER_LIVE = one_or_none(
-    select(func.is_payer_live(bindparam("payer_id", type_=Uuid), type_=Boolean).label("is_so")),
-    Answer,
+_IS_LIVE = one_or_none(
+    select(func.is_live(bindparam("other", type_=Uuid), type_=Boolean).label("is_so")), Answer
 )
 _IS_MANNED = one_or_none(select(func.is_manned(_ID, type_=Boolean).label("is_so")), Answer)
 _IS_NEEDED = one_or_none(
@@ -239,19 +227,12 @@ _FIND_PARENTS = one_or_none(
 
 async def find_payer(op: Operation, payer_id: UUID) -> Payer | None:
     """Find a payer that the actor reaches, in whatever env and behind whatever narrow wall."""
-    answer = await _IS_REACHED(op.tx, reader_id=op.actor.organization_id, other=payer_id)
-    if answer is None or not answer.is_so:
-        return None
-    found = await _FIND_PAYER(op.tx, payer_id=payer_id)
-    if found is not None:
-        return found
-    # Reached, yet behind the narrow wall of this operation: a door answers what is needed.
-    return Payer(id=payer_id, is_main=True, is_live=await is_live(op, payer_id))
+    return await _FIND_PAYER(op.tx, reader_id=op.actor.organization_id, payer_id=payer_id)
 
 
 async def is_live(op: Operation, organization_id: UUID) -> bool:
     """Tell of a manager or payer whether it is LIVE, and nothing else."""
-    answer = await _IS_PAYER_LIVE(op.tx, payer_id=organization_id)
+    answer = await _IS_LIVE(op.tx, other=organization_id)
     return answer is not None and answer.is_so
 
 

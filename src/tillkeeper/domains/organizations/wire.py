@@ -1,17 +1,15 @@
 """Organizations on the wire."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Literal
 from uuid import UUID
 
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, UnsetType
 
-from tillkeeper.core.countries import check_country
+from tillkeeper.core.countries import CountryCode
 from tillkeeper.core.env import Env
 from tillkeeper.core.status import OrganizationType
 from tillkeeper.core.wire import Gln, Line, Metadata, Name, Reply, Request
-
-CountryCode = Annotated[str, Meta(pattern="^[A-Z]{3}$", examples=["DEU"])]
 
 
 class BillingOptions(Request, kw_only=True):
@@ -57,9 +55,6 @@ class OrganizationCreate(OrganizationFields, kw_only=True):
     country_code: CountryCode
     managed_by_organization_id: UUID | None = None
 
-    def __post_init__(self) -> None:
-        check_country(self.country_code)
-
 
 class OrganizationPatch(Request, kw_only=True):
     name: Name | UnsetType = UNSET
@@ -80,10 +75,6 @@ class OrganizationPatch(Request, kw_only=True):
     managed_configuration: ManagedConfiguration | UnsetType | None = UNSET
     metadata: Metadata | UnsetType | None = UNSET
     managed_by_organization_id: UUID | UnsetType | None = UNSET
-
-    def __post_init__(self) -> None:
-        if self.country_code is not UNSET:
-            check_country(self.country_code)
 
 
 class EnableEnv(Request, kw_only=True):

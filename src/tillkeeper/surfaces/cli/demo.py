@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.panel import Panel
 
 from tillkeeper.client import Client
+from tillkeeper.core.countries import CountryCode
 from tillkeeper.core.env import Env
 from tillkeeper.domains.organizations.wire import OrganizationCreate
 from tillkeeper.domains.people.wire import UserInvite
@@ -22,7 +23,7 @@ _VENDOR = OrganizationCreate(
     address_line1="Kassenweg 7",
     zip="10115",
     town="Berlin",
-    country_code="DEU",
+    country_code=CountryCode.DEU,
     state="Berlin",
 )
 _OWNER = UserInvite(email="owner@sample-vendor.example", first_name="Ada", last_name="Sample")

@@ -81,8 +81,17 @@ def render_unexpected(request: AnyRequest, error: Exception) -> Response[bytes]:
     """Tell nothing: the reason goes to the log under the request's id."""
     if isinstance(error, RecursionError):
         return render_refusal(request, SchemaViolation("body", "is nested too deeply"))
+    if refusal := _refusal_within(error):
+        return render_refusal(request, refusal)
     log.error("request.failed", request_id=request_id_of(request.scope), exc_info=error)
     return render_refusal(request, Internal())
+
+
+def _refusal_within(error: BaseException) -> Refusal | None:
+    """Find what the operation made of a failure inside it: the framework hands over both."""
+    if isinstance(error, BaseExceptionGroup):
+        return next(filter(None, map(_refusal_within, error.exceptions)), None)
+    return error if isinstance(error, Refusal) else None
 
 
 def encode_refusal(scope: Scope, refusal: Refusal) -> tuple[int, dict[str, str], bytes]:

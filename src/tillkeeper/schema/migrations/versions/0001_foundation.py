@@ -41,6 +41,7 @@ GRANT INSERT, UPDATE ON users, kept_answers TO tillkeeper_doors;
 GRANT DELETE ON kept_answers TO tillkeeper_doors;
 GRANT INSERT ON audit_rows TO tillkeeper_doors;
 GRANT UPDATE (administered_by_organization_id, reached_by) ON organizations TO tillkeeper_doors;
+GRANT UPDATE (managed_by_organization_id) ON api_keys TO tillkeeper_doors;
 
 GRANT SELECT, INSERT, DELETE ON organizations TO tillkeeper_api;
 GRANT UPDATE (envs, name, display_name, address_line1, address_line2, zip, town, state,
@@ -80,7 +81,8 @@ _DOOR_SIGNATURES = (
     "claim_person(uuid, text, text, timestamptz)",
     "set_password(text, text)",
     "reaches(uuid, uuid)",
-    "is_payer_live(uuid)",
+    "find_payer(uuid, uuid)",
+    "is_live(uuid)",
     "is_needed(uuid)",
     "count_pointers_to_address(uuid, uuid)",
     "hand_over(uuid)",

@@ -68,10 +68,17 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
   SELECT EXISTS (SELECT FROM organizations o WHERE o.id = other AND reader = ANY (o.reached_by))
 $$;
 
-CREATE FUNCTION is_payer_live(payer uuid)
+CREATE FUNCTION find_payer(reader uuid, payer uuid)
+RETURNS TABLE (is_main boolean, is_live boolean)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+  SELECT o.managed_by_organization_id IS NULL, 'LIVE' = ANY (o.envs)
+  FROM organizations o WHERE o.id = payer AND reader = ANY (o.reached_by)
+$$;
+
+CREATE FUNCTION is_live(wanted uuid)
 RETURNS boolean
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
-  SELECT EXISTS (SELECT FROM organizations o WHERE o.id = payer AND 'LIVE' = ANY (o.envs))
+  SELECT EXISTS (SELECT FROM organizations o WHERE o.id = wanted AND 'LIVE' = ANY (o.envs))
 $$;
 
 CREATE FUNCTION is_needed(wanted uuid)
@@ -89,7 +96,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
 $$;
 
 -- Ends the administration of one main organization: it and what it manages leave the reach of the
--- administrator together, or not at all.
+-- administrator together, or not at all. Keys that the administrator managed there become their
+-- organizations' own: nobody else could change them any more.
 CREATE FUNCTION hand_over(wanted uuid)
 RETURNS TABLE (rows_changed bigint)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
@@ -101,6 +109,10 @@ BEGIN
     reached_by = CASE WHEN o.id = wanted THEN ARRAY[wanted] ELSE ARRAY[o.id, wanted] END
   WHERE o.id = wanted OR o.managed_by_organization_id = wanted;
   GET DIAGNOSTICS rows_changed = ROW_COUNT;
+  UPDATE api_keys k SET managed_by_organization_id = NULL
+  FROM organizations o
+  WHERE k.organization_id = o.id AND (o.id = wanted OR o.managed_by_organization_id = wanted)
+    AND k.managed_by_organization_id <> ALL (o.reached_by);
   RETURN NEXT;
 END $$;
 

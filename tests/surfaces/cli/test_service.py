@@ -1,0 +1,146 @@
+import asyncio
+import json
+import shutil
+import signal
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from service import COMMAND as COMMAND_LINE
+from service import Service, bootstrap, run, serving, wait_until_well
+from world import ADDRESS
+
+ROOMY = pytest.mark.timeout(120)
+
+
+@pytest.fixture
+def own_dir() -> Generator[Path]:
+    path = Path(tempfile.mkdtemp(prefix="tillkeeper-service-", dir="/var/tmp"))
+    yield path
+    shutil.rmtree(path)
+
+
+async def test_bootstrap_prints_one_json_object_that_opens_the_api(own_dir: Path) -> None:
+    made = await bootstrap(own_dir)
+    assert {"organization_id", "api_key", "api_secret", "env"} <= set(made)
+    async with serving(own_dir) as service, await service.log_in(made) as client:
+        me = (await client.get("/me")).json()
+        assert me["organization"]["_id"] == made["organization_id"]
+        further = await bootstrap(own_dir, "Another vendor")
+        assert further["organization_id"] != made["organization_id"]
+        async with await service.log_in(further) as other:
+            absent = await other.get(f"/organizations/{made['organization_id']}")
+            assert absent.status_code == 404
+
+
+async def test_live_is_the_operators_to_give(own_dir: Path) -> None:
+    code, out, _ = await run(
+        own_dir, "bootstrap", "--name", "Vendor", "--email", "a@b.de", "--env", "LIVE", "--json"
+    )
+    made = json.loads(out)
+    assert (code, made["env"], made["api_key"][:5]) == (0, "LIVE", "live_")
+
+
+async def test_a_second_service_on_the_same_directory_is_refused(own_dir: Path) -> None:
+    async with serving(own_dir) as service:
+        code, _, errors = await run(own_dir, "serve", "--port", "0")
+        assert code == 1
+        assert "Another Tillkeeper" in errors
+        assert str(service.process.pid) in errors
+
+
+async def test_an_unknown_setting_is_refused_with_the_nearest_right_one(own_dir: Path) -> None:
+    code, _, errors = await run(own_dir, "doctor", TILLKEEPER_PROT="8080")
+    assert code == 1
+    assert "TILLKEEPER_PORT" in errors
+    assert not (own_dir / "postgres").exists()
+
+
+async def test_a_password_set_at_the_machine_logs_its_person_in(own_dir: Path) -> None:
+    made = await bootstrap(own_dir)
+    async with serving(own_dir) as service:
+        process = await asyncio.create_subprocess_shell(
+            f"{COMMAND_LINE} password --email it@vendor.example",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env={"TILLKEEPER_DATA_DIR": str(own_dir), "PATH": "/usr/bin:/bin"},
+        )
+        await process.communicate(b"correct horse battery staple\n")
+        assert process.returncode == 0
+        person = {"email": "IT@vendor.example", "password": "correct horse battery staple"}
+        async with service.client() as client:
+            answer = (await client.post("/auth", json=person)).json()
+        claims = {"env": "TEST", "organization_id": made["organization_id"]}
+        assert answer["access_token_claims"] == claims | {"user_id": made["user_id"]}
+
+
+@ROOMY
+@pytest.mark.parametrize("victim", ["service", "postgres"])
+async def test_nothing_acknowledged_is_lost_by_a_kill(own_dir: Path, victim: str) -> None:
+    made = await bootstrap(own_dir)
+    acknowledged: list[str] = []
+    enough = asyncio.Event()
+    async with serving(own_dir) as service:
+        async with await service.log_in(made) as client:
+            writers = [
+                asyncio.create_task(_create_until_it_breaks(client, made, acknowledged, enough))
+                for _ in range(8)
+            ]
+            async with asyncio.timeout(30):
+                await enough.wait()
+            await _kill(victim, service, own_dir)
+            await asyncio.gather(*writers)
+        if victim == "postgres":
+            await wait_until_well(service)
+            found = await _list_ids(service, made)
+    if victim == "service":
+        async with serving(own_dir) as again:
+            found = await _list_ids(again, made)
+    assert set(acknowledged) <= found
+    assert len(found) <= len(acknowledged) + 8 + 1
+
+
+async def test_a_signal_stops_it_cleanly(own_dir: Path) -> None:
+    async with serving(own_dir) as service:
+        assert await service.end(signal.SIGTERM) == 0
+    assert not (own_dir / "postgres" / "postmaster.pid").exists()
+
+
+async def _create_until_it_breaks(
+    client: httpx.AsyncClient,
+    made: dict[str, Any],
+    acknowledged: list[str],
+    enough: asyncio.Event,
+) -> None:
+    """Create shops one after another; only what was answered with 200 counts."""
+    wanted = {"name": "Shop", "managed_by_organization_id": made["organization_id"]} | ADDRESS
+    for _ in range(2000):
+        try:
+            answer = await client.post("/organizations", json=wanted)
+        except httpx.TransportError:
+            return
+        if answer.status_code != 200:
+            assert answer.status_code == 503
+            return
+        acknowledged.append(answer.json()["_id"])
+        if len(acknowledged) >= 200:
+            enough.set()
+
+
+async def _kill(victim: str, service: Service, data_dir: Path) -> None:
+    if victim == "service":
+        await service.end(signal.SIGKILL)
+        return
+    first_line = (data_dir / "postgres" / "postmaster.pid").read_text().splitlines()[0]
+    process = await asyncio.create_subprocess_exec("kill", "-9", first_line)
+    await process.wait()
+
+
+async def _list_ids(service: Service, made: dict[str, Any]) -> set[str]:
+    async with await service.log_in(made) as client:
+        answer = await client.get("/organizations", params={"limit": 5000})
+        return {organization["_id"] for organization in answer.json()["data"]}

@@ -1,0 +1,94 @@
+import secrets
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from tillkeeper.core.env import Env
+from tillkeeper.domains.organizations.wire import OrganizationCreate
+from tillkeeper.domains.people.wire import UserInvite
+from tillkeeper.domains.provisioning.bootstrap import bootstrap
+from tillkeeper.installation import open_installation
+from tillkeeper.schema.migrate import SchemaRefusal, login_url
+from tillkeeper.settings import Settings, SettingsRefusal, read_settings
+from world import ADDRESS, Connection
+
+PEPPER = f"1:{'ab' * 32}"
+
+
+@pytest.fixture
+async def external_url(owner: Connection, owner_url: str) -> str:
+    """An empty database on the tests' server, as somebody else's server would have it."""
+    name = f"external_{secrets.token_hex(4)}"
+    await owner.execute(f"CREATE DATABASE {name}")
+    return owner_url.replace("/tests?", f"/{name}?")
+
+
+def settings_of(url: str, data_dir: Path) -> Settings:
+    return read_settings({}, database_url=url, pepper=PEPPER, data_dir=data_dir / "unused")
+
+
+async def test_an_external_database_is_migrated_and_served_by_a_login_that_owns_nothing(
+    external_url: str, data_dir: Path
+) -> None:
+    settings = settings_of(external_url, data_dir)
+    async with open_installation(settings, "service") as installation:
+        assert installation.applied
+        wanted = OrganizationCreate(name="Vendor", **ADDRESS)
+        owner = UserInvite(email="it@vendor.example")
+        made = await bootstrap(installation.house, wanted, owner, Env.TEST)
+        async with installation.house.db.lend() as tx:
+            assert str(await tx.fetchval("SELECT current_user")).startswith("tillkeeper_app_")
+    async with open_installation(settings, "service") as installation:
+        assert not installation.applied
+        connection = await asyncpg.connect(external_url)
+        assert await connection.fetchval("SELECT id FROM organizations") == made.organization_id
+        await connection.close()
+    assert not settings.data_dir.exists()
+
+
+async def test_a_login_that_may_not_migrate_serves_a_schema_that_is_current(
+    external_url: str, data_dir: Path, owner: Connection
+) -> None:
+    async with open_installation(settings_of(external_url, data_dir), "command"):
+        pass
+    await owner.execute("DROP ROLE IF EXISTS somebody_elses")
+    await owner.execute("CREATE ROLE somebody_elses LOGIN PASSWORD 'x' IN ROLE tillkeeper_api")
+    url = login_url(external_url, "somebody_elses", "x")
+    async with open_installation(settings_of(url, data_dir), "service") as installation:
+        async with installation.house.db.lend() as tx:
+            assert await tx.fetchval("SELECT current_user") == "somebody_elses"
+
+
+async def test_a_login_that_may_not_migrate_refuses_an_empty_database(
+    external_url: str, data_dir: Path, owner: Connection
+) -> None:
+    await owner.execute("DROP ROLE IF EXISTS nobodys")
+    await owner.execute("CREATE ROLE nobodys LOGIN PASSWORD 'x'")
+    url = login_url(external_url, "nobodys", "x")
+    with pytest.raises(SchemaRefusal, match="tillkeeper migrate"):
+        async with open_installation(settings_of(url, data_dir), "service"):
+            pass
+
+
+async def test_a_database_out_of_reach_is_a_sentence_without_its_password(data_dir: Path) -> None:
+    url = "postgresql://login:verysecret@127.0.0.1:1/none"
+    with pytest.raises(SchemaRefusal) as refused:
+        async with open_installation(settings_of(url, data_dir), "service"):
+            pass
+    assert "127.0.0.1" in str(refused.value)
+    assert "verysecret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("environ", "says"),
+    [
+        ({"TILLKEEPER_PROT": "1"}, "did you mean TILLKEEPER_PORT"),
+        ({"TILLKEEPER_PORT": "many"}, "TILLKEEPER_PORT"),
+        ({"TILLKEEPER_PORT": "70000"}, "TILLKEEPER_PORT"),
+        ({"TILLKEEPER_POOL_SIZE": "0"}, "TILLKEEPER_POOL_SIZE"),
+    ],
+)
+def test_a_wrong_setting_is_named(environ: dict[str, str], says: str) -> None:
+    with pytest.raises(SettingsRefusal, match=says):
+        read_settings(environ)
