@@ -9,7 +9,7 @@ UV := .uv/bin/uv
 BIN := .venv/bin
 VENDOR := src/tillkeeper/surfaces/http/static/vendor
 PYTEST := PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(BIN)/pytest
-SOURCES := src tests bench
+OLDER_PG ?= /usr/lib/postgresql/15/bin
 
 # Where `make run` keeps its data. As root the database runs as an unprivileged user, who must be
 # able to reach the directory; below a closed home it moves to /var/tmp.
@@ -39,8 +39,11 @@ setup: .venv/.stamp $(VENDOR)/.stamp ## Install everything; afterwards .venv/bin
 run: setup ## Start the service; on an empty database provision the sample vendor first
 	@$(BIN)/tillkeeper demo examples/customers.csv
 
-test: setup ## Run every test
+test: setup ## Run every test; the behaviour again on an older PostgreSQL, where the machine has one
 	$(PYTEST) -q
+	@if [ -x $(OLDER_PG)/postgres ]; then \
+	  echo "Again on $$($(OLDER_PG)/postgres --version)"; \
+	  TILLKEEPER_TEST_PG_BIN=$(OLDER_PG) $(PYTEST) -q tests/domains tests/test_installation.py; fi
 
 check: setup ## Format, lint, types, import contracts, OpenAPI documents
 	$(BIN)/ruff format --check .
