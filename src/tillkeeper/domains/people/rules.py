@@ -14,4 +14,4 @@ def stands_above(role: Role, actor_role: Role | None) -> bool:
 
 def is_last_owner(role: Role, owners: Sequence[object]) -> bool:
     """Tell whether nobody would own the organization without this one."""
-    return role is Role.OWNER and len(owners) <= 1
+    return role == Role.OWNER and len(owners) <= 1
