@@ -183,7 +183,7 @@ async def _hire(world: World, character: str, of: str, role: str) -> None:
 
 def client_of(app: Edge) -> httpx.AsyncClient:
     """Return a client of the Management API in this process."""
-    transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(app)
     return httpx.AsyncClient(transport=transport, base_url="http://test/api/v0")
 
 

@@ -126,12 +126,12 @@ async def _read_claim(request: AnyRequest, door: Door) -> Claim | None:
     if request.method in ("GET", "HEAD", "OPTIONS"):
         return None
     headers = request.headers
-    key = headers.get("idempotency-key") or headers.get("x-idempotency-key")
+    key = headers.get("idempotency-key", headers.get("x-idempotency-key"))
     if key is None:
         return None
     query = request.scope["query_string"].decode("latin-1")
     route = f"{request.method} {request.scope['path']}?{query}"
-    return Claim.of(door.house.keyring, key, route, await request.body())
+    return Claim.of(door.house.keyring, key, request.user.sub, route, await request.body())
 
 
 async def _enter(request: AnyRequest, tx: Tx, claim: Claim | None) -> Operation:

@@ -9,6 +9,7 @@ import hmac
 import os
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -42,20 +43,23 @@ class Replay(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One use of an Idempotency-Key: for this route, by this organization in this env."""
+    """One use of an Idempotency-Key: for this route, by this actor in this organization and env.
+
+    By this actor, because a colleague may hold fewer rights than the answer shows.
+    """
 
     id: bytes
     fingerprint: bytes
     _sealing_key: bytes
 
     @classmethod
-    def of(cls, keyring: Keyring, key: str, route: str, body: bytes) -> "Claim":
+    def of(cls, keyring: Keyring, key: str, actor_id: UUID, route: str, body: bytes) -> "Claim":
         """Read a header; the route is method, path and query."""
         if not 1 <= len(key) <= _LONGEST or not key.isprintable():
             raise SchemaViolation(
                 "header.idempotency-key", f"should be 1 to {_LONGEST} printable characters"
             )
-        scope = f"{route}\n{key}".encode()
+        scope = f"{actor_id}\n{route}\n{key}".encode()
         return cls(
             hmac.digest(keyring.derive("idempotency id"), scope, "sha256"),
             hashlib.sha256(body).digest(),

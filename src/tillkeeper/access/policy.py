@@ -63,6 +63,17 @@ async def find_target(op: Operation, organization_id: UUID) -> Target | None:
     return Target(reached.id, tuple(reached.envs), reached.is_managed)
 
 
+async def is_still_reached(grant: Grant) -> bool:
+    """Ask the database again, for a change that waited for somebody else's."""
+    actor = grant.op.actor
+    return (
+        await queries.find_reached(
+            grant.tx, grant.organization_id, by=actor.organization_id, env=actor.env
+        )
+        is not None
+    )
+
+
 def denial(actor: Actor, right: Right, target: Target, env: Env) -> str | None:
     """Return the sentence that refuses, or None where the actor may.
 

@@ -20,7 +20,9 @@ RECORDED = [
 ]
 
 
-async def names_of(client: httpx.AsyncClient, organization_id: object, query: str = "") -> list[str]:
+async def names_of(
+    client: httpx.AsyncClient, organization_id: object, query: str = ""
+) -> list[str]:
     answer = await client.get(f"/organizations/{organization_id}/api-keys{query}")
     assert answer.status_code == 200, answer.text
     assert answer.json()["_type"] == "API_KEY_LIST"

@@ -62,7 +62,7 @@ async def test_optional_fields_never_set_are_left_out(world: World) -> None:
 
 
 async def test_optional_fields_are_answered_as_they_were_given(world: World) -> None:
-    optional = {
+    optional: dict[str, Any] = {
         "display_name": "Kiosk am Zoo",
         "vat_id": "DE123456789",
         "address_line2": "Hinterhaus",
@@ -84,6 +84,11 @@ async def test_the_creator_of_organization_and_key_is_the_key_that_made_both(wor
     key = (await world.vendor_test.post(path, json=KEY)).json()
     assert created["created_by_user"] == key["created_by_user"]
     assert created["created_by_user"] == str(world.keys["vendor_test"]["id"])
+
+
+async def test_the_creator_of_what_a_person_makes_is_the_person(world: World) -> None:
+    answer = await world.vendor_admin.post("/organizations", json=managed_by(world.vendor))
+    assert answer.json()["created_by_user"] == str(world.people["vendor_admin"])
 
 
 async def test_without_a_manager_it_is_a_main_one_that_its_creator_administers(
@@ -332,3 +337,11 @@ async def test_a_shop_does_not_learn_its_managers_contact_person(world: World) -
 async def test_nobody_creates_nothing(world: World) -> None:
     answer = await world.nobody.post("/organizations", json=managed_by(world.vendor))
     assert said(answer) == (401, None)
+
+
+async def test_a_refusal_is_kept_where_it_came_from_and_announced_nowhere(world: World) -> None:
+    await world.shop_test.post("/organizations", json=managed_by(world.shop))
+    await world.shop_test.post("/organizations", json=managed_by(world.vendor))
+    assert await world.trail(world.shop) == ["access.refused", "access.refused"]
+    assert await world.trail(world.shop, "outbox_rows") == []
+    assert await world.trail(world.vendor) == []

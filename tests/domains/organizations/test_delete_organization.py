@@ -5,7 +5,9 @@ from world import ADDRESS, World, said
 
 
 async def create_main(world: World, **fields: object) -> dict[str, Any]:
-    answer = await world.vendor_test.post("/organizations", json={"name": "Main"} | ADDRESS | fields)
+    answer = await world.vendor_test.post(
+        "/organizations", json={"name": "Main"} | ADDRESS | fields
+    )
     assert answer.status_code == 200, answer.text
     created: dict[str, Any] = answer.json()
     return created

@@ -115,7 +115,7 @@ async def test_a_filter_finds_nothing_above_or_beside(world: World) -> None:
 async def test_a_list_is_ordered_by_each_promised_field(world: World, order_by: str) -> None:
     fields = [name for name in ORDERS if name != "id"]
     created = [
-        await world.create_shop(**{name: f"{letter}{letter}{letter}" for name in fields})
+        await world.create_shop(**dict.fromkeys(fields, f"{letter}{letter}{letter}"))
         for letter in "bca"
     ]
     made = [each["_id"] for each in created]

@@ -5,7 +5,7 @@ import pytest
 
 from world import ADDRESS, World, said
 
-CHANGES = {
+CHANGES: dict[str, Any] = {
     "name": "Kiosk am Zoo",
     "display_name": "Am Zoo",
     "address_line1": "Weg 2",

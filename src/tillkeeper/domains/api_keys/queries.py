@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
@@ -26,6 +27,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, array, insert
 from tillkeeper.access.policy import Grant
 from tillkeeper.access.sight import creator
 from tillkeeper.access.trail import Change, change, record_many
+from tillkeeper.core.errors import OrganizationNotFound
 from tillkeeper.core.order import Order
 from tillkeeper.domains.api_keys.events import ApiKeyCreated, ApiKeyDeleted, ApiKeyUpdated
 from tillkeeper.domains.api_keys.wire import ApiKey, OrderBy
@@ -151,7 +153,10 @@ async def insert_api_key(
     grant: Grant, event: ApiKeyCreated, row: Mapping[str, object]
 ) -> ApiKey | None:
     """Insert a key, or return None when the name is taken in this organization and env."""
-    return await _INSERT(grant, event, reader_id=grant.reader_id, **row)
+    try:
+        return await _INSERT(grant, event, reader_id=grant.reader_id, **row)
+    except asyncpg.ForeignKeyViolationError as error:
+        raise OrganizationNotFound(grant.organization_id) from error
 
 
 @cache

@@ -10,8 +10,8 @@ from tillkeeper.access.rights import Right
 from tillkeeper.core.errors import (
     BillingAddressInUse,
     BillingAddressNotFound,
-    Internal,
     OrganizationNotFound,
+    Unauthorized,
 )
 from tillkeeper.core.ids import uuid4
 from tillkeeper.core.wire import Done
@@ -49,7 +49,7 @@ async def create_billing_address(grant: Grant, wanted: BillingAddressCreate) -> 
     event = BillingAddressCreated(billing_address_id=uuid4())
     created = await queries.insert_billing_address(grant, event, structs.asdict(wanted))
     if created is None:
-        raise Internal
+        raise Unauthorized
     return created
 
 

@@ -145,7 +145,12 @@ async def find_billing_address(grant: Grant, address_id: UUID) -> BillingAddress
 async def insert_billing_address(
     grant: Grant, event: BillingAddressCreated, row: Mapping[str, object]
 ) -> BillingAddress | None:
-    return await _INSERT(grant, event, id=event.billing_address_id, created_at=grant.op.now, **row)
+    """Insert an address, or return None where its organization was deleted in between."""
+    new = {"id": event.billing_address_id, "created_at": grant.op.now, **row}
+    try:
+        return await _INSERT(grant, event, **new)
+    except asyncpg.ForeignKeyViolationError:
+        return None
 
 
 @cache

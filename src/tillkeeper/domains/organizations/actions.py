@@ -1,23 +1,25 @@
 """What can be done to organizations."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
 from msgspec import UNSET, structs
 
 from tillkeeper.access.operation import ActorKind, Operation
-from tillkeeper.access.policy import Grant
+from tillkeeper.access.policy import Grant, is_still_reached
 from tillkeeper.access.rights import Right
 from tillkeeper.core.env import Env
 from tillkeeper.core.errors import (
     AccessDenied,
     BillingAddressNotFound,
+    ExternalIdConflict,
     HandoverNotPossible,
     OrganizationHasChildren,
     OrganizationIsLive,
     OrganizationIsPayer,
     OrganizationNotFound,
+    ParentNotFound,
     SchemaViolation,
     UserNotFound,
 )
@@ -53,7 +55,8 @@ async def create_managed_organization(grant: Grant, wanted: OrganizationCreate) 
     await check_billing(grant, wanted)
     envs = rules.envs_at_birth(grant.env, is_main=False, is_payer_live=False)
     row = await columns_of(grant, wanted) | born(grant, envs)
-    return await changes.insert_managed(grant, _created(grant, wanted.name), row)
+    created = await changes.insert_managed(grant, _created(grant, wanted.name), row)
+    return created or await _refuse_unmade(grant, wanted)
 
 
 async def create_main_organization(grant: Grant, wanted: OrganizationCreate) -> Organization:
@@ -61,7 +64,8 @@ async def create_main_organization(grant: Grant, wanted: OrganizationCreate) -> 
     payer_live = await _check_payer(grant.op, wanted.billing_options)
     envs = rules.envs_at_birth(grant.env, is_main=True, is_payer_live=bool(payer_live))
     row = await columns_of(grant, wanted) | born(grant, envs)
-    return await changes.insert_administered(grant, _created(grant, wanted.name), row)
+    created = await changes.insert_administered(grant, _created(grant, wanted.name), row)
+    return created or await _refuse_unmade(grant, wanted)
 
 
 async def create_first_organization(
@@ -74,7 +78,8 @@ async def create_first_organization(
         name=wanted.name,
         parent_organization_id=None,
     )
-    return await changes.insert_first(grant, event, row)
+    created = await changes.insert_first(grant, event, row)
+    return created or await _refuse_unmade(grant, wanted)
 
 
 async def update_organization(grant: Grant, patch: OrganizationPatch) -> Organization:
@@ -179,6 +184,13 @@ def born(grant: Grant, envs: list[Env]) -> dict[str, object]:
     }
 
 
+async def _refuse_unmade(grant: Grant, wanted: OrganizationCreate) -> NoReturn:
+    """Tell a taken external_id from a manager that was deleted or handed over in between."""
+    if wanted.external_id is not None and await is_still_reached(grant):
+        raise ExternalIdConflict
+    raise ParentNotFound
+
+
 def _created(grant: Grant, name: str) -> OrganizationCreated:
     return OrganizationCreated(
         organization_id=uuid4(), name=name, parent_organization_id=grant.organization_id
@@ -193,6 +205,7 @@ async def _changed_columns(grant: Grant, patch: OrganizationPatch) -> Mapping[st
     if patch.billing_address_id is not UNSET:
         row |= await _address_columns(grant, patch.billing_address_id)
     if patch.billing_options is not UNSET:
+        await _check_sight_of_payer(grant)
         rules.check_payer(grant.organization_id, patch.billing_options)
         payer_live = await _check_payer(grant.op, patch.billing_options)
         rules.check_payer_env(grant.env, is_main=False, is_payer_live=payer_live)
@@ -201,6 +214,20 @@ async def _changed_columns(grant: Grant, patch: OrganizationPatch) -> Mapping[st
         old = patch.managed_configuration
         row["managed_configuration"] = structs.asdict(old) if old else None
     return row
+
+
+async def _check_sight_of_payer(grant: Grant) -> None:
+    """Refuse to change what a payer above has decided: it would be changed without being seen."""
+    parents = await queries.find_parents(grant)
+    payer_id = parents.bill_to_organization
+    if payer_id is None or await queries.find_payer(grant.op, payer_id) is not None:
+        return
+    raise AccessDenied(
+        "Who pays for this organization is decided above it: `billing_options` change there",
+        right=grant.right,
+        organization_id=grant.organization_id,
+        env=grant.env,
+    )
 
 
 async def _check_payer(op: Operation, options: BillingOptions | None) -> bool | None:

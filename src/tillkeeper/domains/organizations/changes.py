@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -25,7 +26,15 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from tillkeeper.access.policy import Grant
 from tillkeeper.access.trail import Change, change, record_many
 from tillkeeper.core.env import Env
-from tillkeeper.core.errors import ExternalIdConflict, OrganizationHasChildren
+from tillkeeper.core.errors import (
+    BillingAddressInUse,
+    BillingAddressNotFound,
+    ExternalIdConflict,
+    OrganizationHasChildren,
+    OrganizationIsPayer,
+    OrganizationNotFound,
+    UserNotFound,
+)
 from tillkeeper.domains.organizations.columns import shown_to
 from tillkeeper.domains.organizations.events import (
     OrganizationCreated,
@@ -132,13 +141,15 @@ _INSERT_FIRST = change(
 
 async def insert_managed(
     grant: Grant, event: OrganizationCreated, row: Mapping[str, object]
-) -> Organization:
+) -> Organization | None:
+    """Insert a managed one; None where the external_id is taken or the manager has gone."""
     return await _insert(_INSERT_MANAGED, grant, event, row)
 
 
 async def insert_administered(
     grant: Grant, event: OrganizationCreated, row: Mapping[str, object]
-) -> Organization:
+) -> Organization | None:
+    """Insert an administered main one; None as above."""
     return await _insert(_INSERT_ADMINISTERED, grant, event, row)
 
 
@@ -147,18 +158,31 @@ async def _insert(
     grant: Grant,
     event: OrganizationCreated,
     row: Mapping[str, object],
-) -> Organization:
-    created = await statement(
-        grant, event, id=event.organization_id, reader_id=grant.reader_id, **row
-    )
-    if created is None:
-        raise ExternalIdConflict
-    return created
+) -> Organization | None:
+    try:
+        return await statement(
+            grant, event, id=event.organization_id, reader_id=grant.reader_id, **row
+        )
+    except asyncpg.ForeignKeyViolationError as error:
+        raise _gone(error, row) from error
+
+
+def _gone(error: asyncpg.ForeignKeyViolationError, row: Mapping[str, Any]) -> Exception:
+    """Name what was there when it was checked, and was deleted before it could be pointed to."""
+    match error.constraint_name:
+        case "fk_organizations_bill_to_organization":
+            return OrganizationNotFound(row["bill_to_organization"])
+        case "fk_organizations_billing_address":
+            return BillingAddressNotFound(row["billing_address_id"])
+        case "fk_organizations_contact_person_id":
+            return UserNotFound(row["contact_person_id"])
+        case _:
+            return error
 
 
 async def insert_first(
     grant: Grant, event: OrganizationCreated, row: Mapping[str, object]
-) -> Organization:
+) -> Organization | None:
     """Insert a main organization that nobody administers: the operator's alone."""
     return await _insert(_INSERT_FIRST, grant, event, row)
 
@@ -185,6 +209,8 @@ async def update_organization(
         return await _update(frozenset(row))(grant, event, reader_id=grant.reader_id, **new)
     except asyncpg.UniqueViolationError as error:
         raise ExternalIdConflict from error
+    except asyncpg.ForeignKeyViolationError as error:
+        raise _gone(error, row) from error
 
 
 _ENABLE_LIVE = change(
@@ -211,7 +237,13 @@ async def delete_organization(grant: Grant, event: OrganizationDeleted) -> bool:
     try:
         return await _DELETE(grant, event) is not None
     except asyncpg.ForeignKeyViolationError as error:
-        raise OrganizationHasChildren from error
+        match error.constraint_name:
+            case "fk_organizations_billing_address":
+                raise BillingAddressInUse from error
+            case "fk_organizations_bill_to_organization":
+                raise OrganizationIsPayer from error
+            case _:
+                raise OrganizationHasChildren from error
 
 
 _HAND_OVER = execute(select(func.hand_over(_ID)))

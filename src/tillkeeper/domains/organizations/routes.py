@@ -143,6 +143,7 @@ async def update_organization(
         errors.OrganizationIsLive,
         errors.OrganizationHasChildren,
         errors.OrganizationIsPayer,
+        errors.BillingAddressInUse,
     ),
 )
 async def delete_organization(op: Op, organization_id: FromPath[UUID]) -> Done:

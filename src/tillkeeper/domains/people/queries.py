@@ -2,18 +2,19 @@
 
 from uuid import UUID
 
+import asyncpg
 from msgspec import Struct
 from sqlalchemy import Text, Uuid, bindparam, delete, literal, select
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import insert
 
 from tillkeeper.access.policy import Grant
 from tillkeeper.access.trail import change
-from tillkeeper.core.env import Env
+from tillkeeper.core.errors import OrganizationNotFound
 from tillkeeper.core.order import Order
 from tillkeeper.core.status import Role
 from tillkeeper.domains.people.events import UserAdded, UserRemoved
 from tillkeeper.domains.people.wire import OrderBy, User, UserInvite
-from tillkeeper.schema import ENV, memberships
+from tillkeeper.schema import memberships, organizations
 from tillkeeper.sql import Page, given, many, one_or_none
 
 
@@ -31,10 +32,15 @@ class Membership(Struct):
 
 
 _GRANTED = memberships.c.organization_id == bindparam("organization_id")
+_ENVS = (
+    select(organizations.c.envs)
+    .where(organizations.c.id == bindparam("organization_id", type_=Uuid))
+    .scalar_subquery()
+)
 _SHOWN = (
     memberships.c.user_id.label("id"),
     literal("USER", Text).label("type"),
-    bindparam("envs", type_=ARRAY(ENV)).label("envs"),
+    _ENVS.label("envs"),
     memberships.c.email,
     memberships.c.first_name,
     memberships.c.last_name,
@@ -86,10 +92,6 @@ _DELETE = change(
 )
 
 
-def _envs(grant: Grant) -> list[Env]:
-    return list(grant.op.target.envs) if grant.op.target else [grant.env]
-
-
 async def list_users(
     grant: Grant, *, order: str, limit: int, offset: int
 ) -> tuple[list[User], int]:
@@ -100,23 +102,24 @@ async def list_users(
         limit=limit,
         offset=offset,
         organization_id=grant.organization_id,
-        envs=_envs(grant),
     )
 
 
 async def insert_user(grant: Grant, event: UserAdded, wanted: UserInvite) -> User | None:
     """Insert a membership, or return None when the person has one."""
-    return await _INSERT(
-        grant,
-        event,
-        user_id=event.user_id,
-        role=event.role,
-        email=wanted.email,
-        first_name=wanted.first_name,
-        last_name=wanted.last_name,
-        created_at=grant.op.now,
-        envs=_envs(grant),
-    )
+    try:
+        return await _INSERT(
+            grant,
+            event,
+            user_id=event.user_id,
+            role=event.role,
+            email=wanted.email,
+            first_name=wanted.first_name,
+            last_name=wanted.last_name,
+            created_at=grant.op.now,
+        )
+    except asyncpg.ForeignKeyViolationError as error:
+        raise OrganizationNotFound(grant.organization_id) from error
 
 
 async def find_membership(grant: Grant, user_id: UUID) -> Membership | None:

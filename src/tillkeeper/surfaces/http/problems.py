@@ -1,5 +1,6 @@
 """Refusals and failures into answers: one shape, in JSON or as RFC 9457."""
 
+import re
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -39,6 +40,8 @@ _NOUNS = {
     "billing-addresses": "address_id",
 }
 _ANY_ID = str(UUID(int=0))
+_NO_BODY = "'data'"
+_OF_FIELD = re.compile(r"(contains unknown|missing required) field `([^`]{1,100})`")
 _SOURCES = {"body": "body", "query": "params", "path": "params", "header": "header"}
 
 
@@ -60,8 +63,14 @@ def render_validation(request: AnyRequest, error: ValidationException) -> Respon
     first = extra[0] if isinstance(extra, list) else {}
     source = _SOURCES.get(str(getattr(first.get("source"), "value", "")), "body")
     key = str(first.get("key") or "")
-    field = source if key in ("", "data") else f"{source}.{key}"
     rule = str(first.get("message") or error.detail)
+    if rule == _NO_BODY:
+        rule = "is required: send a JSON object"
+    elif found := _OF_FIELD.search(rule):
+        inner = key.rstrip(".") if key != "data" else ""
+        key = f"{inner}.{found[2]}" if inner else found[2]
+        rule = "is not known here" if found[1] == "contains unknown" else "is required"
+    field = source if key in ("", "data") else f"{source}.{key}"
     return render_refusal(request, SchemaViolation(field, rule[:1].lower() + rule[1:]))
 
 

@@ -60,7 +60,7 @@ GRANT SELECT (organization_id, env, id), UPDATE (status, answer, answer_ends_at)
 
 _OWN_OR_IN_REACH = f"organization_id = {walls.ACTOR_OF} OR {walls.IN_REACH}"
 _OF_ORGANIZATIONS: dict[str, str | None] = {
-    "organization": f"id = {walls.NARROW} OR reached_by @> ARRAY[{walls.WIDE}]",
+    "organization": f"id = {walls.NARROW} OR {walls.WIDE} = ANY (reached_by)",
     "env": f"{walls.ENV} = ANY (envs) OR id = {walls.ACROSS}",
 }
 _WALLS: dict[str, dict[str, Any]] = {
