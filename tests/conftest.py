@@ -25,7 +25,7 @@ _SUPERUSER, _LOGIN, _DATABASE = "superuser", "tillkeeper_app_tests", "tests"
 @pytest.fixture(scope="session")
 def data_dir() -> Generator[Path]:
     """A directory of our own: pytest's is closed to the user that the database runs as."""
-    path = Path(tempfile.mkdtemp(prefix="tillkeeper-test-", dir="/var/tmp"))  # noqa: S108
+    path = Path(tempfile.mkdtemp(prefix="tillkeeper-test-", dir="/var/tmp"))
     yield path
     shutil.rmtree(path)
 

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from msgspec import convert
 
 from tillkeeper.core.env import Env
 from tillkeeper.domains.organizations.wire import OrganizationCreate
@@ -34,7 +35,7 @@ async def test_an_external_database_is_migrated_and_served_by_a_login_that_owns_
     settings = settings_of(external_url, data_dir)
     async with open_installation(settings, "service") as installation:
         assert installation.applied
-        wanted = OrganizationCreate(name="Vendor", **ADDRESS)
+        wanted = convert({"name": "Vendor"} | ADDRESS, OrganizationCreate)
         owner = UserInvite(email="it@vendor.example")
         made = await bootstrap(installation.house, wanted, owner, Env.TEST)
         async with installation.house.db.lend() as tx:
@@ -55,9 +56,11 @@ async def test_a_login_that_may_not_migrate_serves_a_schema_that_is_current(
     await owner.execute("DROP ROLE IF EXISTS somebody_elses")
     await owner.execute("CREATE ROLE somebody_elses LOGIN PASSWORD 'x' IN ROLE tillkeeper_api")
     url = login_url(external_url, "somebody_elses", "x")
-    async with open_installation(settings_of(url, data_dir), "service") as installation:
-        async with installation.house.db.lend() as tx:
-            assert await tx.fetchval("SELECT current_user") == "somebody_elses"
+    async with (
+        open_installation(settings_of(url, data_dir), "service") as installation,
+        installation.house.db.lend() as tx,
+    ):
+        assert await tx.fetchval("SELECT current_user") == "somebody_elses"
 
 
 async def test_a_login_that_may_not_migrate_refuses_an_empty_database(

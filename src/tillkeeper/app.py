@@ -1,13 +1,12 @@
 """Everything is put together here, and only here."""
 
 from litestar import Litestar, Router
-from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
-from tillkeeper.access.guard import Door, KeepingResponse, has_token, provide_op
+from tillkeeper.access.guard import Answer, Door, TokenCheck, provide_op
 from tillkeeper.access.idempotency import Replay
 from tillkeeper.access.operation import House
 from tillkeeper.core.errors import Refusal
@@ -26,22 +25,21 @@ MANAGEMENT, SIGN = "/api/v0", "/api/v2"
 _MANAGEMENT = [sessions, organizations, provisioning, api_keys, people, billing, me]
 
 
-def make_apps(house: House) -> dict[str, Litestar]:
-    """Return one application per prefix; whoever opened the database closes it."""
-    door = Door(house)
-    management = _make_app(door, MANAGEMENT, _MANAGEMENT, "Management API", "0.13.0")
-    sign = _make_app(door, SIGN, [sessions], "SIGN API", "2.2.2")
+def make_apps() -> dict[str, Litestar]:
+    """Return one application per prefix; the edge tells each request which house it is in."""
+    management = _make_app(MANAGEMENT, _MANAGEMENT, "Management API", "0.13.0")
+    sign = _make_app(SIGN, [sessions], "SIGN API", "2.2.2")
     return {MANAGEMENT: management, SIGN: sign}
 
 
 def make_service(house: House, *, is_logging_access: bool = False) -> Edge:
     """Return the service: both prefixes, the reference and the health page behind one edge."""
-    apps = make_apps(house)
+    apps = make_apps()
     pages: dict[str, Page] = {
         "/docs": Reference(documents_of(apps)),
         "/health": Health(house),
     }
-    return Edge(apps, pages, is_logging_access=is_logging_access)
+    return Edge(Door(house), apps, pages, is_logging_access=is_logging_access)
 
 
 def documents_of(apps: dict[str, Litestar]) -> dict[str, bytes]:
@@ -50,11 +48,11 @@ def documents_of(apps: dict[str, Litestar]) -> dict[str, bytes]:
     return {name: openapi.encode(openapi.describe(apps[prefix])) for name, prefix in names.items()}
 
 
-def _make_app(door: Door, prefix: str, routers: list[Router], title: str, version: str) -> Litestar:
+def _make_app(prefix: str, routers: list[Router], title: str, version: str) -> Litestar:
     return Litestar(
-        route_handlers=[Router(prefix, route_handlers=routers, guards=[has_token])],
+        route_handlers=[Router(prefix, route_handlers=routers, middleware=[TokenCheck])],
         dependencies={"op": Provide(provide_op)},
-        response_class=KeepingResponse,
+        response_class=Answer,
         exception_handlers={
             Refusal: problems.render_refusal,
             Replay: problems.render_replay,
@@ -62,7 +60,6 @@ def _make_app(door: Door, prefix: str, routers: list[Router], title: str, versio
             HTTPException: problems.render_http,
             Exception: problems.render_unexpected,
         },
-        state=State({"door": door}),
         logging_config=None,
         request_max_body_size=None,
         openapi_config=OpenAPIConfig(

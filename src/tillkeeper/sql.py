@@ -124,7 +124,7 @@ class Page:
         some = self._compiled(chosen, order, is_after=False)
         window = {"limit": limit, "offset": offset}
         rows = await tx.fetch(some.text, *some.arguments(values | window))
-        found = [_without_time(row, into) for row in rows]
+        found = _convert(rows, into)
         if len(found) < limit and (found or not offset):
             return found, offset + len(found)
         return found, await self.count(tx, **values)
@@ -139,7 +139,7 @@ class Page:
         if after is not None:
             window |= {"after_at": after.created_at, "after_id": after.id}
         rows = await tx.fetch(some.text, *some.arguments(values | window))
-        found = [_without_time(row, into) for row in rows[:limit]]
+        found = _convert(rows[:limit], into)
         if len(rows) <= limit:
             return found, None
         return found, Cursor(rows[limit - 1]["created_at"], rows[limit - 1]["id"])
@@ -174,12 +174,14 @@ def differs(values: Mapping[str, BindParameter[Any]], table: Table) -> ColumnEle
     return or_(*(table.c[name].is_distinct_from(value) for name, value in values.items()))
 
 
-def _without_time(row: Record, into: type[S]) -> S:
-    """Leave out what a list carries for its cursors alone."""
-    values = dict(row)
-    if "created_at" not in into.__struct_fields__:
-        values.pop("created_at", None)
-    return into(**values)
+def _convert(rows: Sequence[Record], into: type[S]) -> list[S]:
+    """Turn rows into structs; `created_at` stands last where a list carries it for its cursors."""
+    if not rows:
+        return []
+    names = list(rows[0].keys())
+    if names[-1] == "created_at" and "created_at" not in into.__struct_fields__:
+        names.pop()
+    return [into(**dict(zip(names, row, strict=False))) for row in rows]
 
 
 def given(*columns: Column[Any]) -> dict[str, BindParameter[Any]]:

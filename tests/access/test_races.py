@@ -101,7 +101,7 @@ async def test_one_idempotency_key_for_two_bodies_at_once_has_one_effect(world: 
 async def test_a_refused_first_leaves_the_idempotency_key_to_the_second(
     world: World, holder: Connection
 ) -> None:
-    """Fails where a refusal commits the claim: remove ROLLBACK from `Database.begin`."""
+    """Fails where a refusal keeps its claim: with COMMIT for ROLLBACK in `Database.begin`."""
     taken = await world.create_shop(external_id="till-7")
     body = managed_by(world.vendor, external_id="till-7")
     headers = {"idempotency-key": "again"}

@@ -16,7 +16,6 @@ from litestar import Litestar
 from litestar.routes import HTTPRoute
 from msgspec import json
 
-from tillkeeper.access.operation import House
 from tillkeeper.app import documents_of, make_apps
 from tillkeeper.core import errors
 from tillkeeper.core.errors import Refusal
@@ -119,8 +118,8 @@ def routes_of(apps: dict[str, Litestar]) -> Iterator[Route]:
 
 
 @pytest.fixture(scope="session")
-def apps(house: House) -> dict[str, Litestar]:
-    return make_apps(house)
+def apps() -> dict[str, Litestar]:
+    return make_apps()
 
 
 @pytest.fixture(scope="session")

@@ -12,9 +12,9 @@ import asyncpg
 from litestar import Litestar, Request, Response
 from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
-from litestar.handlers import BaseRouteHandler
 from litestar.params import SkipValidation
-from litestar.response.base import ASGIResponse
+from litestar.types import ASGIApp, Receive, Scope, Send
+from msgspec import json
 
 from tillkeeper.access import queries
 from tillkeeper.access.idempotency import Claim, answer_claim, keep_answer
@@ -50,8 +50,8 @@ class Door:
 
 
 def door_of(connection: AnyConnection) -> Door:
-    """Return what the application was made with."""
-    door: Door = connection.app.state.door
+    """Return what the edge has put into the scope."""
+    door: Door = connection.scope["door"]  # type: ignore[typeddict-item]
     return door
 
 
@@ -60,18 +60,32 @@ def opened_by(opening: Opening) -> dict[str, object]:
     return {"opening": opening}
 
 
-async def has_token(connection: AnyConnection, handler: BaseRouteHandler) -> None:
+class TokenCheck:
     """Refuse without a valid token, before the body is read and without the database.
 
-    The transaction is not opened here: a body that arrives slowly would hold its connection.
+    A layer around each route instead of a Litestar guard, for which the framework copies the
+    handler at every request. The transaction is not opened here: a body that arrives slowly would
+    hold its connection.
     """
-    if handler.opt.get("public"):
-        return
-    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise Unauthorized("Send a token: Authorization: Bearer <access_token>")
-    signer = door_of(connection).signer
-    connection.scope["user"] = signer.read("access", token.strip(), time.time())
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Read the token, and tell the scope whose it is."""
+        if not scope["route_handler"].opt.get("public"):
+            door: Door = scope["door"]  # type: ignore[typeddict-item]
+            scope["user"] = door.signer.read("access", _bearer(scope), time.time())
+        await self._app(scope, receive, send)
+
+
+def _bearer(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            scheme, _, token = value.decode("latin-1").partition(" ")
+            if scheme.lower() == "bearer" and token:
+                return token.strip()
+    raise Unauthorized("Send a token: Authorization: Bearer <access_token>")
 
 
 async def provide_op(request: AnyRequest) -> AsyncGenerator[Operation]:
@@ -105,21 +119,35 @@ async def provide_op(request: AnyRequest) -> AsyncGenerator[Operation]:
         raise
 
 
-class KeepingResponse(Response[Any]):
-    """The answer to an operation: once encoded, the operation may keep it."""
+class Answer(Response[Any]):
+    """The answer to an operation, without what the framework offers and nobody here asks for.
+
+    It is encoded inside the transaction, and once encoded the operation may keep it.
+    """
+
+    def __init__(self, content: object, *, status_code: int = 200, **_: object) -> None:
+        self.content = content
+        self.status_code = status_code
 
     def to_asgi_response(
         self,
-        app: Litestar | None,
+        app: Litestar | None,  # noqa: ARG002 - the framework's signature
         request: AnyRequest,
-        **options: Any,  # noqa: ANN401 - passed on as it came
-    ) -> ASGIResponse:
+        **_: Any,  # noqa: ANN401 - the framework's signature
+    ) -> Any:  # noqa: ANN401 - an ASGI application
         """Encode, inside the transaction."""
-        encoded = super().to_asgi_response(app, request, **options)
+        body, status = json.encode(self.content), self.status_code or 200
         op: Operation | None = request.scope.get("op")  # type: ignore[assignment]
         if op is not None:
-            op.answer, op.status = encoded.body, encoded.status_code
-        return encoded
+            op.answer, op.status = body, status
+
+        async def answer(_: Scope, __: Receive, send: Any) -> None:  # noqa: ANN401 - ASGI
+            length = str(len(body)).encode()
+            headers = [(b"content-type", b"application/json"), (b"content-length", length)]
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": body, "more_body": False})
+
+        return answer
 
 
 async def _read_claim(request: AnyRequest, door: Door) -> Claim | None:

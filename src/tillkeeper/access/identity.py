@@ -7,7 +7,7 @@ is nothing to choose: the header must be, byte for byte, one that this installat
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Literal
 from uuid import UUID
 
@@ -101,6 +101,7 @@ def issue(  # noqa: PLR0913 - the claims of a token
     )
 
 
+@cache
 def _header(use: Use, env: Env, version: int) -> bytes:
     return _encode(json.encode({"alg": "HS256", "typ": _TYPES[use], "kid": f"{env}-{version}"}))
 

@@ -24,7 +24,7 @@ from tillkeeper.schema import ENV, organizations
 from tillkeeper.sql import Compiled, Rows, one_or_none
 
 
-class Entered(Struct, kw_only=True):
+class Entered(Struct):
     """A living credential, the organization in sight, and what an idempotency key has claimed."""
 
     organization_id: UUID
@@ -88,6 +88,7 @@ class Opening:
         self._compiled = Compiled(select(*_ENTERED.c, *inner.c).select_from(joined))
         self._into = into
         self._width = len(Entered.__struct_fields__)
+        self._names = [column.name for column in inner.c]
 
     async def __call__(self, tx: Tx, **values: object) -> tuple[Entered | None, Any]:
         """Return who entered, and the row that was opened."""
@@ -95,11 +96,10 @@ class Opening:
         if row is None:
             return None, None
         cells = tuple(row.values())
-        entered = Entered(**dict(zip(Entered.__struct_fields__, cells, strict=False)))
-        rest = dict(list(row.items())[self._width :])
-        if rest["id"] is None:
+        entered = Entered(*cells[: self._width])
+        if cells[self._width] is None:
             return entered, None
-        return entered, self._into(**rest)
+        return entered, self._into(**dict(zip(self._names, cells[self._width :], strict=True)))
 
 
 ENTERED_WITHIN = _ENTERED.c.within

@@ -115,8 +115,9 @@ class MethodNotAllowed(Refusal):
     status = 405
     code = "E_METHOD_NOT_ALLOWED"
 
-    def __init__(self) -> None:
+    def __init__(self, *allowed: str) -> None:
         super().__init__("This path does not know the method: see the Allow header")
+        self.allowed = allowed
 
 
 # 409: not in this state, or someone was first.

@@ -38,10 +38,17 @@ class Keyring:
     def _secrets(self) -> dict[int, bytes]:
         return {version: self.derive("secret", version) for version in self.peppers}
 
+    @cached_property
+    def _derived(self) -> dict[tuple[str, int | None], bytes]:
+        return {}
+
     def derive(self, label: str, version: int | None = None) -> bytes:
-        """Return the 32 bytes that serve one purpose."""
-        pepper = self.peppers[self.newest if version is None else version]
-        return hmac.digest(pepper, f"tillkeeper {label}".encode(), "sha256")
+        """Return the 32 bytes that serve one purpose, worked out once."""
+        if (label, version) not in self._derived:
+            pepper = self.peppers[self.newest if version is None else version]
+            digest = hmac.digest(pepper, f"tillkeeper {label}".encode(), "sha256")
+            self._derived[label, version] = digest
+        return self._derived[label, version]
 
     def digest(self, secret: str) -> bytes:
         """Return what is stored of a secret: 220 random bits need a pepper, not a slow hash."""

@@ -18,6 +18,7 @@ Tx: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 _CONNECT_SECONDS = 5
 _COMMAND_SECONDS = 4
 _WAIT_SECONDS = 1
+_ENVS = {env.value: env for env in Env}
 _log = logging.getLogger("tillkeeper.pool")
 # Somebody else was in the way: the connection is fine, the client may try again.
 _AGAIN = (
@@ -111,15 +112,17 @@ class Database:
             return
         turn = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
+        patience = asyncio.get_running_loop().call_later(_WAIT_SECONDS, turn.cancel)
         try:
-            async with asyncio.timeout(_WAIT_SECONDS):
-                await turn
-        except TimeoutError:
-            self._leave(turn)
-            raise Overloaded from None
+            await turn
         except asyncio.CancelledError:
+            is_too_late = turn in self._waiting and turn.cancelled()
             self._leave(turn)
+            if is_too_late and not _is_being_cancelled():
+                raise Overloaded from None
             raise
+        finally:
+            patience.cancel()
 
     def _leave(self, turn: "asyncio.Future[None]") -> None:
         """Step out of the queue; a turn that had come in the same moment goes to the next."""
@@ -139,12 +142,24 @@ class Database:
     async def _connect(self) -> Tx:
         try:
             connection: Tx = await asyncpg.connect(
-                self._url, timeout=_CONNECT_SECONDS, command_timeout=_COMMAND_SECONDS
+                self._url,
+                timeout=_CONNECT_SECONDS,
+                command_timeout=_COMMAND_SECONDS,
+                # Statements are few and long: each stays prepared for as long as its connection.
+                statement_cache_size=500,
+                max_cached_statement_lifetime=0,
+                max_cacheable_statement_size=0,
             )
         except (OSError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError) as error:
             raise Overloaded from error
         await teach_types(connection)
         return connection
+
+
+def _is_being_cancelled() -> bool:
+    """Tell whether somebody wants the whole request to end, not its waiting alone."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _roll_back(connection: Tx) -> None:
@@ -164,7 +179,9 @@ def _drop(connection: "Tx | None") -> None:
 
 async def teach_types(connection: Tx) -> None:
     """Let a connection speak jsonb and Env."""
-    await connection.set_type_codec("env", schema="public", encoder=str, decoder=Env, format="text")
+    await connection.set_type_codec(
+        "env", schema="public", encoder=str, decoder=_ENVS.__getitem__, format="text"
+    )
     await connection.set_type_codec(
         "jsonb",
         schema="pg_catalog",

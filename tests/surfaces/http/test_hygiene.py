@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tillkeeper.surfaces.http.edge import Edge
 from world import ADDRESS, KEY, Json, World
 
 PROBLEM = {"status_code", "error", "message", "request_id"}
@@ -84,6 +85,10 @@ async def send(  # noqa: PLR0913 - a request has that many parts
         {"type": "http.request", "body": chunk, "more_body": is_cut or number < len(chunks)}
         for number, chunk in enumerate(chunks, start=1)
     ]
+    return await _exchange(world.app, scope, incoming)
+
+
+async def _exchange(app: Edge, scope: Json, incoming: list[Json]) -> Raw:
     sent: list[Any] = []
 
     async def receive() -> Any:  # noqa: ANN401 - a message of ASGI
@@ -92,7 +97,7 @@ async def send(  # noqa: PLR0913 - a request has that many parts
     async def keep(message: Any) -> None:  # noqa: ANN401 - a message of ASGI
         sent.append(message)
 
-    await world.app(scope, receive, keep)
+    await app(scope, receive, keep)
     found = [(name.decode(), value.decode()) for name, value in sent[0]["headers"]]
     return Raw(sent[0]["status"], found, b"".join(each.get("body", b"") for each in sent[1:]))
 
@@ -193,10 +198,14 @@ async def test_harmful_characters_in_a_query_are_refused(world: World, query: by
     assert problem(answer, 400)["code"] in ("E_BAD_REQUEST", "E_FAILED_SCHEMA_VALIDATION")
 
 
+def hex_of(character: str) -> str:
+    return hex(ord(character))
+
+
 IN_PATHS = [0x00, 0x07, 0x0A, 0x7F, 0x85, 0xD800, 0xFFFD]
 
 
-@pytest.mark.parametrize("character", map(chr, IN_PATHS), ids=map(hex, IN_PATHS))
+@pytest.mark.parametrize("character", [chr(number) for number in IN_PATHS], ids=hex_of)
 async def test_harmful_characters_in_a_path_are_refused(world: World, character: str) -> None:
     for path in ("/api/v0/organizations/{}", "/api/v0/{}", "/{}", "/api/v0/organizations/{}/users"):
         answer = await send(world, "GET", path.format(character))

@@ -14,17 +14,13 @@ import uvloop
 from rich.console import Console
 from rich.markup import escape
 
-from tillkeeper.access.operation import House
 from tillkeeper.access.operator import set_password
 from tillkeeper.app import documents_of, make_apps
 from tillkeeper.client import ApiProblem, Client
 from tillkeeper.core.countries import ALPHA_3
 from tillkeeper.core.env import Env
 from tillkeeper.core.errors import Refusal
-from tillkeeper.core.passwords import Passwords
-from tillkeeper.core.secrets import Keyring
 from tillkeeper.db.embedded import EmbeddedRefusal
-from tillkeeper.db.pool import Database
 from tillkeeper.domains.organizations.wire import OrganizationCreate
 from tillkeeper.domains.people.wire import UserInvite
 from tillkeeper.domains.provisioning.bootstrap import bootstrap as bootstrap_installation
@@ -276,7 +272,7 @@ def doctor() -> None:
 @click.option("--check", is_flag=True, help="Write nothing; fail where a document is not current.")
 def openapi(directory: Path, *, check: bool) -> None:
     """Write the OpenAPI documents into DIRECTORY."""
-    documents = documents_of(make_apps(_empty_house()))
+    documents = documents_of(make_apps())
     stale = []
     for name, body in documents.items():
         path = directory / f"{name}.json"
@@ -315,9 +311,3 @@ def _read_secret(path: Path | None) -> str:
     if secret := os.environ.get(_SECRET_VARIABLE):
         return secret
     return str(click.prompt("API secret", hide_input=True, err=True))
-
-
-def _empty_house() -> House:
-    """Return a house without a database: the documents need the routes alone."""
-    keyring = Keyring({1: bytes(32)})
-    return House(Database("", 1), keyring, Passwords(bytes(32), memory_kib=8, passes=1))

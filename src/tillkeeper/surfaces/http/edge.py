@@ -1,13 +1,14 @@
 """The outermost layer: request ids, headers, the way to each prefix, and what goes wrong there."""
 
+import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
-from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from litestar.types import HTTPScope, Message, Receive, Send
 
+from tillkeeper.access.guard import Door
 from tillkeeper.core.errors import Internal, PathNotFound, Refusal
 from tillkeeper.logs import log
 from tillkeeper.surfaces.http.hygiene import tidy, tolerant
@@ -32,14 +33,15 @@ _PREFLIGHT = (
     (b"access-control-max-age", b"86400"),
     (b"content-length", b"0"),
 )
-Page = Callable[[Scope, Receive, Send], Awaitable[None]]
+Page = Callable[[HTTPScope, Receive, Send], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
     """The service as one ASGI application; `apps` by path prefix, the longest first."""
 
-    apps: Mapping[str, ASGIApp]
+    door: Door
+    apps: Mapping[str, Page]
     pages: Mapping[str, Page]
     is_logging_access: bool = False
 
@@ -52,7 +54,8 @@ class Edge:
 
     async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
-        scope["state"] = {"request_id": uuid4().hex}
+        scope["state"] = {"request_id": os.urandom(16).hex()}
+        scope["door"] = self.door  # type: ignore[typeddict-unknown-key]
         sent = self._adorned(scope, send, started)
         try:
             tidy(scope)
@@ -67,7 +70,7 @@ class Edge:
             log.error("request.failed", request_id=scope["state"]["request_id"], exc_info=error)
             await _refuse(scope, sent, Internal())
 
-    def _app_of(self, path: str) -> ASGIApp | Page:
+    def _app_of(self, path: str) -> Page:
         for prefix, app in self.apps.items():
             if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/"):
                 return app

@@ -17,7 +17,7 @@ BODY_AT_MOST = 1_048_576
 
 _SLASHES = re.compile(r"//+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd]")
-_CONTROL_ESCAPES = re.compile(rb"%(?:[01][0-9a-f]|7f)", re.IGNORECASE)
+_CONTROL_ESCAPES = re.compile(rb"%(?:[01][0-9a-f]|7f)|[\x00-\x20\x7f]", re.IGNORECASE)
 _BRACKETS = re.compile(rb"(?:\[|%5B)[0-9]*(?:\]|%5D)(?==)", re.IGNORECASE)
 # An escape counts where an even number of backslashes stands before it. Tab, line feed and
 # carriage return may stand in longer texts; the fields that are one line refuse them by pattern.
@@ -117,7 +117,7 @@ def _check_type(scope: Scope) -> None:
 def _parse(body: bytes) -> object:
     try:
         text = body.decode("utf-8")
-        parsed: object = json.loads(text, object_pairs_hook=_once_each)
+        parsed: object = _DECODER.decode(text)
     except RecursionError as error:
         raise SchemaViolation("body", "is nested too deeply", "Nest 32 levels at most") from error
     except ValueError as error:
@@ -134,6 +134,9 @@ def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
         twice = next(name for name in names if names.count(name) > 1)
         raise SchemaViolation(f"body.{twice[:80]}", "is given twice", "Name each field once")
     return found
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_once_each)
 
 
 def _has_lone_surrogate(value: object) -> bool:

@@ -4,11 +4,11 @@ import gzip
 from collections.abc import Mapping
 from functools import cache
 
-from litestar.types import Receive, Scope, Send
+from litestar.types import HTTPScope, Receive, Send
 from msgspec import json
 
 from tillkeeper.access.operation import House
-from tillkeeper.core.errors import PathNotFound, Refusal
+from tillkeeper.core.errors import MethodNotAllowed, Overloaded, PathNotFound
 from tillkeeper.surfaces.http.docs import (
     CONTENT_SECURITY_POLICY,
     reference_page,
@@ -26,17 +26,17 @@ class Reference:
     def __init__(self, documents: Mapping[str, bytes]) -> None:
         self._documents = {f"/docs/{name}.json": body for name, body in documents.items()}
 
-    async def __call__(self, scope: Scope, _: Receive, send: Send) -> None:
+    async def __call__(self, scope: HTTPScope, _: Receive, send: Send) -> None:
         """Answer one request below /docs."""
         path = scope["path"].rstrip("/")
         if path == "/docs":
-            await _send(send, reference_page(_DOCUMENTS), _HTML)
+            await _send(scope, send, reference_page(_DOCUMENTS), _HTML)
         elif path in self._documents:
-            await _send(send, self._documents[path], "application/json")
+            await _send(scope, send, self._documents[path], "application/json")
         else:
             body, media_type = _zipped(path.removeprefix("/docs/static/"))
             zipped = (b"content-encoding", b"gzip"), (b"cache-control", _DAY)
-            await _send(send, body, media_type, *zipped)
+            await _send(scope, send, body, media_type, *zipped)
 
 
 @cache
@@ -53,24 +53,31 @@ class Health:
     def __init__(self, house: House) -> None:
         self._house = house
 
-    async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
+    async def __call__(self, scope: HTTPScope, _: Receive, send: Send) -> None:
         """Ask the database for a sign of life."""
+        if scope["path"].rstrip("/") != "/health":
+            raise PathNotFound
         try:
             async with self._house.db.lend() as tx:
                 await tx.execute("SELECT 1")
-        except Refusal:
-            await _send(send, json.encode({"status": "down"}), "application/json", status=503)
+        except Overloaded:
+            await _send(
+                scope, send, json.encode({"status": "down"}), "application/json", status=503
+            )
             return
-        await _send(send, json.encode({"status": "ok"}), "application/json")
+        await _send(scope, send, json.encode({"status": "ok"}), "application/json")
 
 
 async def _send(
+    scope: HTTPScope,
     send: Send,
     body: bytes,
     media_type: str,
     *headers: tuple[bytes, bytes],
     status: int = 200,
 ) -> None:
+    if scope["method"] != "GET":
+        raise MethodNotAllowed("GET")
     every = [
         (b"content-type", media_type.encode()),
         (b"content-length", str(len(body)).encode()),

@@ -77,9 +77,8 @@ def render_validation(request: AnyRequest, error: ValidationException) -> Respon
 def render_http(request: AnyRequest, error: HTTPException) -> Response[bytes]:
     """Give the framework's own refusals our shape."""
     if isinstance(error, MethodNotAllowedException):
-        answer = render_refusal(request, MethodNotAllowed())
-        answer.set_header("Allow", ", ".join(_allowed(request.app, request.scope["path"])))
-        return answer
+        allowed = _allowed(request.app, request.scope["path"])
+        return render_refusal(request, MethodNotAllowed(*allowed))
     if isinstance(error, NotFoundException):
         wrong = _wrong_id(request.app, request.scope["path"])
         return render_refusal(request, wrong or PathNotFound())
@@ -111,6 +110,8 @@ def encode_refusal(scope: Scope, refusal: Refusal) -> tuple[int, dict[str, str],
     headers = {"content-type": PROBLEM_JSON if is_rfc else JSON}
     if refusal.retry_after_seconds is not None:
         headers["Retry-After"] = str(refusal.retry_after_seconds)
+    if isinstance(refusal, MethodNotAllowed):
+        headers["Allow"] = ", ".join(refusal.allowed)
     if problem.status_code == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     return problem.status_code, headers, json.encode(_rfc9457(problem) if is_rfc else problem)
