@@ -1,0 +1,1 @@
+"""The benchmark: the service against a bare application on the same PostgreSQL."""
