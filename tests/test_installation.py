@@ -74,6 +74,19 @@ async def test_a_login_that_may_not_migrate_refuses_an_empty_database(
             pass
 
 
+async def test_a_login_that_does_not_own_the_schema_is_refused_in_a_sentence(
+    external_url: str, data_dir: Path, owner: Connection
+) -> None:
+    async with open_installation(settings_of(external_url, data_dir), "command"):
+        pass
+    await owner.execute("DROP ROLE IF EXISTS another")
+    await owner.execute("CREATE ROLE another LOGIN CREATEROLE PASSWORD 'x'")
+    url = login_url(external_url, "another", "x")
+    with pytest.raises(SchemaRefusal, match="refused to be migrated"):
+        async with open_installation(settings_of(url, data_dir), "service"):
+            pass
+
+
 async def test_a_database_out_of_reach_is_a_sentence_without_its_password(data_dir: Path) -> None:
     url = "postgresql://login:verysecret@127.0.0.1:1/none"
     with pytest.raises(SchemaRefusal) as refused:

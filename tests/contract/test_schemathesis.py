@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import socket
 import sys
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
@@ -46,8 +47,6 @@ async def base_url(app: Edge) -> AsyncGenerator[str]:
     """Serve on a free port of this machine, in this loop."""
     config = uvicorn.Config(
         app,
-        host="127.0.0.1",
-        port=0,
         http="httptools",
         ws="none",
         lifespan="off",
@@ -55,7 +54,11 @@ async def base_url(app: Edge) -> AsyncGenerator[str]:
         access_log=False,
         server_header=False,
     )
-    server, listener = _Server(config), config.bind_socket()
+    # TCP by name: asyncio turns Nagle's algorithm off for such sockets only, and 40 ms a request
+    # would be spent waiting.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    server = _Server(config)
     task = asyncio.create_task(server.serve([listener]))
     yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     server.should_exit = True
@@ -76,8 +79,8 @@ async def test_the_service_keeps_what_its_documents_promise(
         f"--url={base_url}",
         f"--header=Authorization: {world.vendor_test.headers['authorization']}",
         f"--checks={','.join(CHECKS)}",
-        "--phases=coverage","--include-operation-id=createBillingAddress","--max-examples=10",
-        "--workers=1",
+        "--max-examples=25",
+        "--workers=1",  # with more, CPython 3.11 fails now and then in ast.parse
         "--continue-on-failure",
         "--generation-deterministic",
         "--no-color",

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
+import asyncpg
 import sqlalchemy as sa
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from tillkeeper.schema import metadata
@@ -54,6 +56,12 @@ async def migrate(url: str, login: str, password: str) -> Sequence[str]:
             applied: Sequence[str] = await connection.run_sync(_upgrade)
             for statement in _login_statements(login, password, urlsplit(url).path.lstrip("/")):
                 await connection.exec_driver_sql(statement)
+    except (DBAPIError, asyncpg.PostgresError) as error:
+        reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
+        raise SchemaRefusal(
+            f"The database refused to be migrated: {reason}. Use the login that owns it and may "
+            "create roles"
+        ) from error
     finally:
         await engine.dispose()
     return applied
