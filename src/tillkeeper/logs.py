@@ -1,6 +1,7 @@
 """One JSON object a line on standard error; never a secret, a token, a body or a mail address."""
 
 import logging
+import re
 import sys
 
 import structlog
@@ -10,6 +11,18 @@ log = structlog.stdlib.get_logger("tillkeeper")
 _CHATTY = ("alembic", "httpx", "httpx2", "httpcore2", "uvicorn")
 
 
+_DETAIL = re.compile(r"^DETAIL:.*$", re.MULTILINE)
+
+
+def _withhold_values(
+    _: object, __: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Leave out what the database quotes of a row: it may be a mail address."""
+    if isinstance(text := event.get("exception"), str):
+        event["exception"] = _DETAIL.sub("DETAIL: withheld", text)
+    return event
+
+
 def configure_logs(level: str) -> None:
     """Let structlog and the standard library write the same lines."""
     number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
@@ -17,6 +30,7 @@ def configure_logs(level: str) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
+        _withhold_values,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

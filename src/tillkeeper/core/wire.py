@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-Line = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$(?!\n)")]
+Line = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$(?!\n)")]
 """One line of text, as it is printed on an invoice."""
 
 Metadata = Annotated[
@@ -12,7 +12,7 @@ Metadata = Annotated[
     Meta(max_length=20),
 ]
 
-Name = Annotated[str, Meta(min_length=3, max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$(?!\n)")]
+Name = Annotated[str, Meta(min_length=3, max_length=255, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$(?!\n)")]
 
 ApiKeyName = Annotated[str, Meta(pattern=r"^[a-z0-9\-]{3,30}$(?!\n)")]
 

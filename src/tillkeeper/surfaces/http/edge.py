@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from tillkeeper.access.guard import Door
 from tillkeeper.core.errors import Internal, PathNotFound, Refusal
 from tillkeeper.logs import log
 from tillkeeper.surfaces.http.hygiene import tidy, tolerant
-from tillkeeper.surfaces.http.problems import encode_refusal
+from tillkeeper.surfaces.http.problems import allowed, encode_refusal
 
 _JSON = b"application/json"
 _JSON_UTF8 = b"application/json; charset=utf-8"
@@ -93,6 +93,8 @@ class Edge:
                 spent = b"%.3f" % (time.perf_counter() - started)
                 status = message["status"]
                 message["headers"] = _headers(message, status, request_id, spent, is_sign=is_sign)
+                if scope["method"] == "OPTIONS" and "litestar_app" in scope:
+                    message["headers"] = _with_every_method(scope, message["headers"])
                 if self.is_logging_access:
                     _log(scope, status, spent)
             await send(message)
@@ -127,6 +129,14 @@ def _headers(
     if is_sign:
         headers += _OF_SIGN
     return headers
+
+
+def _with_every_method(
+    scope: HTTPScope, headers: Iterable[tuple[bytes, bytes]]
+) -> list[tuple[bytes, bytes]]:
+    methods = ", ".join([*allowed(scope["litestar_app"], scope["path"]), "OPTIONS"])
+    rest = [(name, value) for name, value in headers if name != b"allow"]
+    return [*rest, (b"allow", methods.encode())]
 
 
 def _is_preflight(scope: HTTPScope) -> bool:

@@ -31,8 +31,11 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 def tidy(scope: HTTPScope) -> None:
     """Put path and query right, and refuse what is ambiguous or broken."""
     headers = scope["headers"]
-    if sum(name == b"host" for name, _ in headers) > 1:
+    hosts = sum(name == b"host" for name, _ in headers)
+    if hosts > 1:
         raise BadRequest("The request names two hosts: send one Host header")
+    if not hosts and scope["http_version"] == "1.1":
+        raise BadRequest("The request names no host: send a Host header")
     if sum(name == b"authorization" for name, _ in headers) > 1:
         raise BadRequest("The request carries two tokens: send one Authorization header")
     if _CONTROL.search(scope["path"]):

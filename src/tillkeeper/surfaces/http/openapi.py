@@ -14,7 +14,7 @@ _IDEMPOTENCY_KEY = {
     "required": False,
     "description": "The same key with the same request answers again what was answered first, "
     "for 72 hours; an answer that shows a secret for 15 minutes.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
 }
 _BEARER = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
 
@@ -46,6 +46,17 @@ def _close_requests(schemas: dict[str, Any]) -> None:
     for name, schema in schemas.items():
         if name.rpartition("_")[2] in names or name in names:
             schema["additionalProperties"] = False
+            _limit_metadata(schema)
+
+
+def _limit_metadata(schema: dict[str, Any]) -> None:
+    """Say what the framework drops: the limits on keys and values of a mapping."""
+    metadata = schema.get("properties", {}).get("metadata", {})
+    for shape in (metadata, *metadata.get("oneOf", ())):
+        if shape.get("type") == "object":
+            shape["maxProperties"] = 20
+            shape["propertyNames"] = {"minLength": 1, "maxLength": 40}
+            shape["additionalProperties"] = {"type": "string", "maxLength": 500}
 
 
 def _below(struct: type) -> list[type]:

@@ -77,8 +77,8 @@ def render_validation(request: AnyRequest, error: ValidationException) -> Respon
 def render_http(request: AnyRequest, error: HTTPException) -> Response[bytes]:
     """Give the framework's own refusals our shape."""
     if isinstance(error, MethodNotAllowedException):
-        allowed = _allowed(request.app, request.scope["path"])
-        return render_refusal(request, MethodNotAllowed(*allowed))
+        methods = allowed(request.app, request.scope["path"])
+        return render_refusal(request, MethodNotAllowed(*methods))
     if isinstance(error, NotFoundException):
         wrong = _wrong_id(request.app, request.scope["path"])
         return render_refusal(request, wrong or PathNotFound())
@@ -163,7 +163,8 @@ def _refusal_of(error: HTTPException) -> Refusal:
     return BadRequest(str(error.detail))
 
 
-def _allowed(app: Litestar, path: str) -> list[str]:
+def allowed(app: Litestar, path: str) -> list[str]:
+    """Return the methods that a path knows: the framework counts one router's alone."""
     return [method for method in _METHODS if _can_route(app, path, method)]
 
 
@@ -182,7 +183,7 @@ def _wrong_id(app: Litestar, path: str) -> SchemaViolation | None:
     if not wrong or not parts[wrong[0]]:
         return None
     tried = "/".join(_ANY_ID if i in wrong else part for i, part in enumerate(parts))
-    if not _allowed(app, tried):
+    if not allowed(app, tried):
         return None
     return SchemaViolation(f"params.{_NOUNS[parts[wrong[0] - 1]]}", 'should match format "uuid"')
 
