@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from service import COMMAND as COMMAND_LINE
-from service import Service, bootstrap, run, serving, wait_until_well
+from service import Service, bootstrap, environment, run, serving, wait_until_well
 from world import ADDRESS
 
 ROOMY = pytest.mark.timeout(120)
@@ -144,3 +144,52 @@ async def _list_ids(service: Service, made: dict[str, Any]) -> set[str]:
     async with await service.log_in(made) as client:
         answer = await client.get("/organizations", params={"limit": 5000})
         return {organization["_id"] for organization in answer.json()["data"]}
+
+
+@ROOMY
+async def test_provisioning_killed_in_the_middle_and_run_again_makes_no_double(
+    own_dir: Path,
+) -> None:
+    made = await bootstrap(own_dir)
+    customers, keys, secret = (own_dir.with_suffix(end) for end in (".csv", ".keys", ".secret"))
+    rows = [f"c-{n},Shop {n},Weg {n},10115,Berlin,DEU" for n in range(400)]
+    header = "external_id,name,address_line1,zip,town,country_code"
+    customers.write_text("\n".join([header, *rows]))
+    secret.write_text(made["api_secret"])
+    try:
+        async with serving(own_dir) as service:
+            command = ["provision", str(customers), "--base-url", service.base_url]
+            command += ["--api-key", made["api_key"], "--api-secret-file", str(secret)]
+            command += ["--out", str(keys)]
+            await _start_and_kill(own_dir, command, keys)
+            before = len(keys.read_text().splitlines())
+            assert 1 < before < 401
+            code, out, errors = await run(own_dir, *command)
+            assert code == 0, out + errors
+            assert len(await _list_ids(service, made)) == 400 + 1
+        written = [line.split(",")[0] for line in keys.read_text().splitlines()[1:]]
+        assert sorted(written) == sorted(f"c-{n}" for n in range(400))
+        assert keys.stat().st_mode & 0o077 == 0
+    finally:
+        for path in (customers, keys, secret):
+            path.unlink(missing_ok=True)
+
+
+async def _start_and_kill(data_dir: Path, command: list[str], keys: Path) -> None:
+    """Start provisioning and kill it once some keys are written."""
+    process = await asyncio.create_subprocess_exec(
+        COMMAND_LINE,
+        *command,
+        env=environment(data_dir),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    async with asyncio.timeout(60):
+        while _count_lines(keys) < 30:  # noqa: ASYNC110 - another process writes them
+            await asyncio.sleep(0.005)
+    process.kill()
+    await process.wait()
+
+
+def _count_lines(path: Path) -> int:
+    return len(path.read_text().splitlines()) if path.exists() else 0

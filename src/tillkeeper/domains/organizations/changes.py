@@ -35,7 +35,7 @@ from tillkeeper.core.errors import (
     OrganizationNotFound,
     UserNotFound,
 )
-from tillkeeper.domains.organizations.columns import shown_to
+from tillkeeper.domains.organizations.columns import WRITTEN, shown_to
 from tillkeeper.domains.organizations.events import (
     OrganizationCreated,
     OrganizationDeleted,
@@ -57,31 +57,22 @@ class Changed(Struct):
 _READER = bindparam("reader_id", type_=Uuid)
 _ID = bindparam("organization_id", type_=Uuid)
 _NEW_ID = bindparam("id", type_=Uuid)
-_WRITTEN = tuple(
-    organizations.c[name]
-    for name in (
-        "name",
-        "display_name",
-        "address_line1",
-        "address_line2",
-        "zip",
-        "town",
-        "state",
-        "country_code",
-        "tax_number",
-        "vat_id",
-        "economy_id",
-        "external_id",
-        "contact_person_id",
-        "contact_person_is_above",
-        "gln",
-        "withhold_billing",
-        "bill_to_organization",
-        "managed_configuration",
-        "billing_address_organization_id",
-        "billing_address_id",
-        "metadata",
-    )
+_WRITTEN = (
+    *WRITTEN,
+    *(
+        organizations.c[name]
+        for name in (
+            "contact_person_id",
+            "contact_person_is_above",
+            "gln",
+            "withhold_billing",
+            "bill_to_organization",
+            "managed_configuration",
+            "billing_address_organization_id",
+            "billing_address_id",
+            "metadata",
+        )
+    ),
 )
 _BORN = (
     organizations.c.envs,

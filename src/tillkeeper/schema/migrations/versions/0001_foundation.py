@@ -112,6 +112,24 @@ def _run(script: str) -> None:
 
 def _create_tables() -> None:
     ENV.create(op.get_bind())
+    _create_audit_rows()
+    _create_outbox_rows()
+    _create_users()
+    _create_organizations()
+    _create_api_keys()
+    _create_billing_addresses()
+    _create_kept_answers()
+    _create_memberships()
+    op.create_foreign_key(
+        "fk_organizations_billing_address",
+        "organizations",
+        "billing_addresses",
+        ["billing_address_organization_id", "billing_address_id"],
+        ["organization_id", "id"],
+    )
+
+
+def _create_audit_rows() -> None:
     op.create_table(
         "audit_rows",
         sa.Column("organization_id", sa.Uuid(), nullable=False),
@@ -127,6 +145,9 @@ def _create_tables() -> None:
         sa.Column("details", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.PrimaryKeyConstraint("organization_id", "env", "id", name=op.f("pk_audit_rows")),
     )
+
+
+def _create_outbox_rows() -> None:
     op.create_table(
         "outbox_rows",
         sa.Column("organization_id", sa.Uuid(), nullable=False),
@@ -137,6 +158,9 @@ def _create_tables() -> None:
         sa.Column("details", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.PrimaryKeyConstraint("organization_id", "env", "id", name=op.f("pk_outbox_rows")),
     )
+
+
+def _create_users() -> None:
     op.create_table(
         "users",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -147,6 +171,9 @@ def _create_tables() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
         sa.UniqueConstraint("compact_email", name=op.f("uq_users_compact_email")),
     )
+
+
+def _create_organizations() -> None:
     op.create_table(
         "organizations",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -321,6 +348,9 @@ def _create_tables() -> None:
         unique=True,
         postgresql_where=sa.text("envs = '{TEST}'::env[]"),
     )
+
+
+def _create_api_keys() -> None:
     op.create_table(
         "api_keys",
         sa.Column("organization_id", sa.Uuid(), nullable=False),
@@ -359,6 +389,9 @@ def _create_tables() -> None:
         ["managed_by_organization_id"],
         unique=False,
     )
+
+
+def _create_billing_addresses() -> None:
     op.create_table(
         "billing_addresses",
         sa.Column("organization_id", sa.Uuid(), nullable=False),
@@ -380,6 +413,9 @@ def _create_tables() -> None:
         ),
         sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_billing_addresses")),
     )
+
+
+def _create_kept_answers() -> None:
     op.create_table(
         "kept_answers",
         sa.Column("organization_id", sa.Uuid(), nullable=False),
@@ -399,6 +435,9 @@ def _create_tables() -> None:
         sa.PrimaryKeyConstraint("organization_id", "env", "id", name=op.f("pk_kept_answers")),
     )
     op.create_index(op.f("ix_kept_answers_ends_at"), "kept_answers", ["ends_at"], unique=False)
+
+
+def _create_memberships() -> None:
     op.create_table(
         "memberships",
         sa.Column("organization_id", sa.Uuid(), nullable=False),
@@ -420,10 +459,3 @@ def _create_tables() -> None:
         sa.PrimaryKeyConstraint("organization_id", "user_id", name=op.f("pk_memberships")),
     )
     op.create_index(op.f("ix_memberships_user_id"), "memberships", ["user_id"], unique=False)
-    op.create_foreign_key(
-        "fk_organizations_billing_address",
-        "organizations",
-        "billing_addresses",
-        ["billing_address_organization_id", "billing_address_id"],
-        ["organization_id", "id"],
-    )
