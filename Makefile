@@ -23,15 +23,18 @@ help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 .uv/.stamp: requirements-bootstrap.txt
+	@echo "Fetching uv …"
 	@$(PYTHON) -m venv .uv
 	@.uv/bin/pip install --quiet --require-hashes --only-binary :all: -r requirements-bootstrap.txt
 	@touch $@
 
 .venv/.stamp: .uv/.stamp pyproject.toml uv.lock
+	@echo "Installing the Python packages …"
 	@$(UV) sync --frozen --quiet
 	@touch $@
 
 $(VENDOR)/.stamp: web/package-lock.json web/vendor.mjs
+	@echo "Installing the API reference …"
 	@cd web && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@node web/vendor.mjs $(VENDOR)
 	@touch $@

@@ -31,6 +31,7 @@ _LOGIN_SETTINGS = {
     "lock_timeout": "1s",
     "idle_in_transaction_session_timeout": "5s",
     "synchronous_commit": "on",
+    "jit": "off",
     "enable_sort": "off",
 }
 

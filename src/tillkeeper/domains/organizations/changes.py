@@ -94,7 +94,7 @@ _RETURNED = (*shown_to(_READER), organizations.c.id.label("trail_organization_id
 def _insert_below(relation: str) -> Change[Organization | None]:
     """Compile an insert below the granted organization; whoever reaches that one reaches it.
 
-    The row above is locked against a handover of the same moment.
+    The row above is locked as the foreign key locks it: a handover of that moment waits.
     """
     row = given(*_WRITTEN, *_BORN) | {
         "id": _NEW_ID,
@@ -105,7 +105,7 @@ def _insert_below(relation: str) -> Change[Organization | None]:
         select(*row.values())
         .select_from(_main.join(_opened, true()))
         .where(_main.c.id == _ID)
-        .with_for_update(read=True, of=_main)
+        .with_for_update(read=True, key_share=True, of=_main)
     )
     return change(
         upsert(organizations)
@@ -266,7 +266,7 @@ _INSERT_MANY = many(
         select(*_BULK_ROW.values())
         .select_from(_main.join(_wanted, true()))
         .where(_main.c.id == _ID)
-        .with_for_update(read=True, of=_main),
+        .with_for_update(read=True, key_share=True, of=_main),
     )
     .on_conflict_do_nothing()
     .returning(*shown_to(_READER)),
