@@ -26,7 +26,7 @@ class Service:
 
     def client(self, token: str | None = None) -> httpx.AsyncClient:
         headers = {"authorization": f"Bearer {token}"} if token else {}
-        return httpx.AsyncClient(base_url=f"{self.base_url}/api/v0", headers=headers, timeout=10)
+        return httpx.AsyncClient(base_url=f"{self.base_url}/api/v0", headers=headers, timeout=30)
 
     async def log_in(self, bootstrapped: dict[str, Any]) -> httpx.AsyncClient:
         body = {name: bootstrapped[name] for name in ("api_key", "api_secret")}
@@ -85,8 +85,8 @@ async def serving(data_dir: Path) -> AsyncGenerator[Service]:
 
 
 async def wait_until_well(service: Service) -> None:
-    """Ask for its health until it is well, half a minute at most."""
-    async with httpx.AsyncClient(timeout=5) as client, asyncio.timeout(30):
+    """Ask for its health until it is well, a minute and a half at most."""
+    async with httpx.AsyncClient(timeout=5) as client, asyncio.timeout(90):
         while True:
             assert service.process.returncode is None, "the service ended by itself"
             with contextlib.suppress(httpx.TransportError):

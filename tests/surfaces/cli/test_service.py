@@ -14,7 +14,7 @@ from service import COMMAND as COMMAND_LINE
 from service import Service, bootstrap, environment, run, serving, wait_until_well
 from world import ADDRESS
 
-ROOMY = pytest.mark.timeout(120)
+ROOMY = pytest.mark.timeout(300)
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ async def test_nothing_acknowledged_is_lost_by_a_kill(own_dir: Path, victim: str
                 asyncio.create_task(_create_until_it_breaks(client, made, acknowledged, enough))
                 for _ in range(8)
             ]
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(90):
                 await enough.wait()
             await _kill(victim, service, own_dir)
             await asyncio.gather(*writers)
@@ -184,7 +184,7 @@ async def _start_and_kill(data_dir: Path, command: list[str], keys: Path) -> Non
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while _count_lines(keys) < 30:  # noqa: ASYNC110 - another process writes them
             await asyncio.sleep(0.005)
     process.kill()
