@@ -8,15 +8,17 @@ Each organization is in TEST and LIVE and has a key in each env, `shop_test`, `s
 `people` log in: an owner, an admin, a billing person and a member of the vendor, an owner of shop.
 """
 
+import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
 
+from tillkeeper.access.identity import Signer, issue
 from tillkeeper.access.operation import House
 from tillkeeper.core import secrets
 from tillkeeper.core.env import Env
@@ -104,6 +106,23 @@ class World:
         assert await self.trail(organization_id, "outbox_rows") == happened
         return happened
 
+    async def holding(
+        self, kind: Literal["key", "user"], actor_id: UUID, organization_id: UUID, env: Env
+    ) -> httpx.AsyncClient:
+        """Return a client that carries a token such as /auth would give, without asking it."""
+        credential = issue(
+            kind=kind,
+            actor_id=actor_id,
+            organization_id=organization_id,
+            env=env,
+            now=int(time.time()),
+            seconds=3600,
+        )
+        client = await self.stack.enter_async_context(client_of(self.app))
+        token = Signer(self.house.keyring).sign("access", credential)
+        client.headers["authorization"] = f"Bearer {token}"
+        return client
+
     async def trail(self, organization_id: object, table: str = "audit_rows") -> list[str]:
         """Return the names of the events recorded for an organization, oldest first."""
         query = f"SELECT event FROM {table} WHERE organization_id = $1 ORDER BY id"  # noqa: S608
@@ -166,7 +185,7 @@ async def _give_key(world: World, name: str, env: Env) -> None:
     await world.owner.execute(_INSERT_KEY, key_id, world.ids[name], env, text, digest)
     character = f"{name}_{env.lower()}"
     world.keys[character] = {"id": key_id, "api_key": text, "api_secret": secret}
-    world.clients[character] = await world.log_in(api_key=text, api_secret=secret)
+    world.clients[character] = await world.holding("key", key_id, world.ids[name], env)
 
 
 async def _hire(world: World, character: str, of: str, role: str) -> None:
@@ -178,7 +197,7 @@ async def _hire(world: World, character: str, of: str, role: str) -> None:
         _PASSWORD_DIGESTS[id(world.house)] = digest
     await world.owner.execute(_INSERT_USER, user_id, email, digest)
     await world.owner.execute(_INSERT_MEMBERSHIP, world.ids[of], user_id, role, email)
-    world.clients[character] = await world.log_in(email=email, password=PASSWORD, env="LIVE")
+    world.clients[character] = await world.holding("user", user_id, world.ids[of], Env.LIVE)
 
 
 def client_of(app: Edge) -> httpx.AsyncClient:

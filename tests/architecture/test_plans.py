@@ -16,13 +16,13 @@ INSERT INTO organizations (id, envs, name, address_line1, zip, town, country_cod
   managed_by_organization_id, reached_by, created_at, created_by_user, created_by_organization_id)
 SELECT made.id, '{TEST,LIVE}', 'Shop', 'Weg 1', '10115', 'Berlin', 'DEU', $1,
   ARRAY[made.id, $1], clock_timestamp(), made.id, $1
-FROM (SELECT gen_random_uuid() AS id FROM generate_series(1, 20000)) made
+FROM (SELECT gen_random_uuid() AS id FROM generate_series(1, 4000)) made
 """
 
 
 @pytest.fixture
 async def grown(world: World, owner: Connection) -> World:
-    """The vendor with 20,000 shops, as the planner knows it."""
+    """The vendor with 4,000 shops, as the planner knows it."""
     await owner.execute(_FILL, world.vendor)
     await owner.execute("ANALYZE organizations")
     return world
