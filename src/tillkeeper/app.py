@@ -10,6 +10,7 @@ from tillkeeper.access.guard import Answer, Door, TokenCheck, provide_op
 from tillkeeper.access.idempotency import Replay
 from tillkeeper.access.operation import House
 from tillkeeper.core.errors import Refusal
+from tillkeeper.core.networks import Network
 from tillkeeper.domains.api_keys.routes import router as api_keys
 from tillkeeper.domains.billing.routes import router as billing
 from tillkeeper.domains.me.routes import router as me
@@ -32,14 +33,25 @@ def make_apps() -> dict[str, Litestar]:
     return {MANAGEMENT: management, SIGN: sign}
 
 
-def make_service(house: House, *, is_logging_access: bool = False) -> Edge:
+def make_service(
+    house: House,
+    *,
+    is_logging_access: bool = False,
+    trusted_proxies: tuple[Network, ...] = (),
+) -> Edge:
     """Return the service: both prefixes, the reference and the health page behind one edge."""
     apps = make_apps()
     pages: dict[str, Page] = {
         "/docs": Reference(documents_of(apps)),
         "/health": Health(house),
     }
-    return Edge(Door(house), apps, pages, is_logging_access=is_logging_access)
+    return Edge(
+        Door(house),
+        apps,
+        pages,
+        is_logging_access=is_logging_access,
+        trusted_proxies=trusted_proxies,
+    )
 
 
 def documents_of(apps: dict[str, Litestar]) -> dict[str, bytes]:

@@ -9,13 +9,10 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from tillkeeper.access.operation import House
-from tillkeeper.access.operator import sweep_kept_answers
-from tillkeeper.core.errors import Overloaded
 from tillkeeper.core.passwords import Passwords
 from tillkeeper.db import embedded
 from tillkeeper.db.pool import Database
 from tillkeeper.keys import Keys, load_keys
-from tillkeeper.logs import log
 from tillkeeper.schema.migrate import SchemaRefusal, login_url, migrate, newest_revision
 from tillkeeper.settings import Settings
 
@@ -40,13 +37,6 @@ class Installation:
     """The revisions that opening has applied."""
     server: embedded.Server | None = None
     """The embedded database, where there is one."""
-
-    async def sweep(self) -> None:
-        """Delete kept answers past their time."""
-        try:
-            await sweep_kept_answers(self.house)
-        except Overloaded:
-            log.warning("sweep.postponed")
 
 
 @asynccontextmanager

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct, field
 
+from tillkeeper.core.networks import Network, parse_networks
+
 PREFIX = "TILLKEEPER_"
 
 
@@ -39,9 +41,23 @@ class Settings(Struct, frozen=True, kw_only=True):
     refresh_token_seconds: Annotated[int, Meta(ge=60, le=172_800)] = 172_800
     public_url: str | None = None
     """How clients reach the service, when that differs from host and port."""
+    trusted_proxies: str = ""
+    """Networks behind commas whose X-Forwarded-For is believed; without any it is ignored."""
     log_level: str = "info"
     access_log: bool = False
     """One line a request: costs a fifth of a short request."""
+
+    def __post_init__(self) -> None:
+        """Refuse networks that are none: a proxy must not go unnoticed as untrusted."""
+        try:
+            parse_networks(self.trusted_proxies)
+        except ValueError as error:
+            raise ValueError(f"{error} - at `$.trusted_proxies`") from error
+
+    @property
+    def proxies(self) -> tuple[Network, ...]:
+        """The networks of `trusted_proxies`."""
+        return parse_networks(self.trusted_proxies)
 
     @property
     def base_url(self) -> str:

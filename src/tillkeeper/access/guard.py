@@ -37,6 +37,9 @@ SUBTREE = {"walls": "subtree"}
 """Marks a route that reads what the organization of its path reaches."""
 
 
+_AGENT_AT_MOST = 200
+
+
 @dataclass(frozen=True)
 class Door:
     """What the guard needs of the house at every request."""
@@ -189,8 +192,15 @@ def _operation(request: AnyRequest, tx: Tx, entered: Entered | None, opened: obj
         house=door_of(request).house,
         id=request.scope["state"].get("request_id", ""),
         now=datetime.now(UTC),
+        address=request.scope["state"].get("address"),
+        agent=_agent(request),
         opened=opened,
     )
+
+
+def _agent(request: AnyRequest) -> str | None:
+    agent = request.headers.get("user-agent")
+    return None if agent is None else agent[:_AGENT_AT_MOST]
 
 
 def actor_of(credential: Credential, entered: Entered) -> Actor:

@@ -69,6 +69,10 @@ class Operation:
     house: House
     id: str
     now: datetime
+    address: str | None = None
+    """Where the request came from."""
+    agent: str | None = None
+    """What the client calls itself, cut to what is worth keeping."""
     opened: Any = None
     """What the route's opening has read already, in the statement that entered."""
     answer: bytes | None = None

@@ -12,9 +12,10 @@ from tillkeeper.app import make_service
 from tillkeeper.db import embedded
 from tillkeeper.installation import Installation
 from tillkeeper.logs import log
+from tillkeeper.surfaces.worker import working
+from tillkeeper.surfaces.worker.chores import CHORES
 
 _GRACE_SECONDS = 10
-_SWEEP_SECONDS = 600
 
 
 class ServingRefusal(Exception):
@@ -32,9 +33,13 @@ class _Server(uvicorn.Server):
 
 @contextlib.asynccontextmanager
 async def serving(installation: Installation) -> AsyncGenerator[uvicorn.Server]:
-    """Serve while the caller works; on the way out wait for running requests."""
+    """Serve while the caller waits; on the way out wait for running requests and chores."""
     settings = installation.settings
-    app = make_service(installation.house, is_logging_access=settings.access_log)
+    app = make_service(
+        installation.house,
+        is_logging_access=settings.access_log,
+        trusted_proxies=settings.proxies,
+    )
     server = _Server(
         uvicorn.Config(
             app,
@@ -56,7 +61,8 @@ async def serving(installation: Installation) -> AsyncGenerator[uvicorn.Server]:
             await asyncio.sleep(0.01)
         if task.done():
             task.result()
-        yield server
+        async with working(installation.house, CHORES):
+            yield server
     finally:
         server.should_exit = True
         await task
@@ -71,9 +77,8 @@ async def wait_for_the_end(server: uvicorn.Server, installation: Installation) -
     waiting: set[asyncio.Task[Any]] = {asyncio.create_task(asked.wait())}
     if installation.server is not None:
         waiting.add(asyncio.create_task(_ended(installation.server)))
-    sweeper = asyncio.create_task(_sweep(installation))
     await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    for task in (*waiting, sweeper):
+    for task in waiting:
         task.cancel()
     server.should_exit = True
     return asked.is_set()
@@ -82,13 +87,6 @@ async def wait_for_the_end(server: uvicorn.Server, installation: Installation) -
 async def _ended(server: embedded.Server) -> None:
     await server.wait_died()
     log.error("database.given_up")
-
-
-async def _sweep(installation: Installation) -> None:
-    """Delete kept answers past their time, a batch at a time."""
-    while True:
-        await asyncio.sleep(_SWEEP_SECONDS)
-        await installation.sweep()
 
 
 async def _run(server: uvicorn.Server, host: str, port: int) -> None:

@@ -10,7 +10,9 @@ from litestar.types import HTTPScope, Message, Receive, Send
 
 from tillkeeper.access.guard import Door
 from tillkeeper.core.errors import Internal, PathNotFound, Refusal
+from tillkeeper.core.networks import Network
 from tillkeeper.logs import log
+from tillkeeper.surfaces.http.addresses import address_of
 from tillkeeper.surfaces.http.hygiene import tidy, tolerant
 from tillkeeper.surfaces.http.problems import allowed, encode_refusal
 
@@ -44,6 +46,7 @@ class Edge:
     apps: Mapping[str, Page]
     pages: Mapping[str, Page]
     is_logging_access: bool = False
+    trusted_proxies: tuple[Network, ...] = ()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
         """Answer one request; nothing leaves without an id."""
@@ -54,7 +57,8 @@ class Edge:
 
     async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
-        scope["state"] = {"request_id": os.urandom(16).hex()}
+        address = address_of(scope, self.trusted_proxies)
+        scope["state"] = {"request_id": os.urandom(16).hex(), "address": address}
         scope["door"] = self.door  # type: ignore[typeddict-unknown-key]
         sent = self._adorned(scope, send, started)
         try:

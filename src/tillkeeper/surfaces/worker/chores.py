@@ -1,0 +1,6 @@
+"""Every chore of the service, and how often it is due."""
+
+from tillkeeper.access.operator import sweep_kept_answers
+from tillkeeper.surfaces.worker.loop import Chore
+
+CHORES = (Chore("sweep kept answers", 600, sweep_kept_answers),)
