@@ -146,7 +146,13 @@ async def _enter(
     world: World, tx: Tx, credential: Credential, target: UUID | None, opening: str
 ) -> Operation | None:
     entered = await queries.enter(
-        tx, credential, target=target, opening=opening, claim=None, wanted_fingerprint=None
+        tx,
+        credential,
+        address=None,
+        target=target,
+        opening=opening,
+        claim=None,
+        wanted_fingerprint=None,
     )
     if entered is None:
         return None

@@ -54,7 +54,7 @@ async def test_a_page_by_cursor_walks_an_index_in_list_order(
 async def _explain(world: World, db: Database, text: str, values: list[Any]) -> str:
     """Enter as the vendor's key does, and ask for the plan that every use after the fifth gets."""
     key_id: UUID = world.keys["vendor_test"]["id"]
-    enter = "SELECT * FROM enter('key', $1, $2, 'TEST', NULL, 'narrow', NULL, NULL)"
+    enter = "SELECT * FROM enter('key', $1, $2, 'TEST', 0, NULL, NULL, 'narrow', NULL, NULL)"
     async with db.begin() as tx:
         await tx.execute("SELECT set_config('plan_cache_mode', 'force_generic_plan', true)")
         assert await tx.fetchrow(enter, key_id, world.vendor)

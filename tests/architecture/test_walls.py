@@ -29,6 +29,7 @@ ENV_TABLES = sorted(set(TABLES) - WITHOUT_ENV_WALL - {"organizations"})
 DOORS = {
     "claim_person",
     "count_pointers_to_address",
+    "effective_status",
     "enter",
     "find_login",
     "find_membership",

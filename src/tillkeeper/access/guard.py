@@ -23,7 +23,13 @@ from tillkeeper.access.operation import Actor, ActorKind, House, Operation, Targ
 from tillkeeper.access.queries import Entered, Opening
 from tillkeeper.access.rights import rights_of_key, rights_of_role
 from tillkeeper.access.trail import record_refusal
-from tillkeeper.core.errors import IdempotencyInFlight, Refusal, Unauthorized
+from tillkeeper.core.errors import (
+    IdempotencyInFlight,
+    OrganizationSuspended,
+    Refusal,
+    Unauthorized,
+)
+from tillkeeper.core.status import KeyReach, OrganizationStatus
 from tillkeeper.db.pool import Tx
 
 AnyConnection = ASGIConnection[Any, Any, Any, Any]
@@ -180,10 +186,13 @@ async def _enter(request: AnyRequest, tx: Tx, claim: Claim | None) -> Operation:
 def _operation(request: AnyRequest, tx: Tx, entered: Entered | None, opened: object) -> Operation:
     if entered is None:
         raise Unauthorized("The credential is disabled or gone: authenticate with another one")
+    if entered.standing == "ended":
+        raise OrganizationSuspended(entered.reason)
     target = None
     if entered.within is not None:
         envs = tuple(entered.within_envs or ())
-        target = Target(entered.within, envs, bool(entered.within_is_managed))
+        status = entered.within_status or OrganizationStatus.ACTIVE
+        target = Target(entered.within, envs, bool(entered.within_is_managed), status)
     return Operation(
         tx=tx,
         actor=actor_of(request.user, entered),
@@ -210,6 +219,8 @@ def actor_of(credential: Credential, entered: Entered) -> Actor:
         rights = rights_of_key(**position)
     else:
         rights = rights_of_role(entered.role, **position)
+    if entered.permissions is not None:
+        rights &= frozenset(entered.permissions)
     return Actor(
         kind=ActorKind(credential.kind),
         id=credential.sub,
@@ -219,12 +230,19 @@ def actor_of(credential: Credential, entered: Entered) -> Actor:
         is_administered=entered.is_administered,
         role=entered.role,
         rights=rights,
+        reach=KeyReach(entered.reach),
+        listed=tuple(entered.listed or ()),
+        is_suspended=entered.standing != "active",
     )
 
 
 def _target(request: AnyRequest) -> dict[str, object]:
     target: UUID | None = request.path_params.get("organization_id")
-    return {"target": target, "opening": request.route_handler.opt.get("walls", "narrow")}
+    return {
+        "target": target,
+        "opening": request.route_handler.opt.get("walls", "narrow"),
+        "address": request.scope["state"].get("address"),
+    }
 
 
 def _claimed(claim: Claim | None) -> dict[str, object]:

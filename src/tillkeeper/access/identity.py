@@ -35,6 +35,8 @@ class Credential(Struct, frozen=True, kw_only=True):
     env: Env
     iat: int
     exp: int
+    generation: int = 0
+    """Which secret of the key it was bought with."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ def issue(  # noqa: PLR0913 - the claims of a token
     env: Env,
     now: int,
     seconds: int,
+    generation: int = 0,
 ) -> Credential:
     """Return the claims of a token that lives from now on for so many seconds."""
     return Credential(
@@ -98,6 +101,7 @@ def issue(  # noqa: PLR0913 - the claims of a token
         env=env,
         iat=now,
         exp=now + seconds,
+        generation=generation,
     )
 
 

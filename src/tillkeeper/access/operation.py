@@ -10,7 +10,7 @@ from tillkeeper.access.rights import Right
 from tillkeeper.core.env import Env
 from tillkeeper.core.passwords import Passwords
 from tillkeeper.core.secrets import Keyring
-from tillkeeper.core.status import Role
+from tillkeeper.core.status import KeyReach, OrganizationStatus, Role
 from tillkeeper.db.pool import Database, Tx
 
 
@@ -45,6 +45,11 @@ class Actor:
     is_administered: bool
     role: Role | None
     rights: frozenset[Right]
+    reach: KeyReach = KeyReach.ALL
+    listed: tuple[UUID, ...] = ()
+    """Where the reach is a list: these organizations and the actor's own."""
+    is_suspended: bool = False
+    """Whether a suspension leaves the actor nothing but its own eyes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,8 @@ class Target:
     organization_id: UUID
     envs: tuple[Env, ...]
     is_managed: bool
+    status: OrganizationStatus = OrganizationStatus.ACTIVE
+    """What holds for it: the strictest of itself and all above."""
 
 
 @dataclass(slots=True)

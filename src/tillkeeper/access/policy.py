@@ -5,10 +5,18 @@ from uuid import UUID
 
 from tillkeeper.access import queries
 from tillkeeper.access.operation import Actor, ActorKind, Operation, Target
-from tillkeeper.access.rights import DENIALS, PROFILE_WRITES, Right
+from tillkeeper.access.rights import DENIALS, PROFILE_WRITES, READS, Right
 from tillkeeper.core.env import Env
-from tillkeeper.core.errors import AccessDenied, OrganizationNotFound
+from tillkeeper.core.errors import (
+    AccessDenied,
+    OrganizationArchived,
+    OrganizationNotFound,
+    OrganizationSuspended,
+)
+from tillkeeper.core.status import OrganizationStatus
 from tillkeeper.db.pool import Tx
+
+_CLOSED = (OrganizationStatus.ARCHIVED, OrganizationStatus.PENDING_DELETION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +52,12 @@ async def require(
     if target is None:
         raise OrganizationNotFound(organization_id)
     wanted = env or op.actor.env
+    if op.actor.is_suspended and right not in READS:
+        raise OrganizationSuspended
     if sentence := denial(op.actor, right, target, wanted):
         raise AccessDenied(sentence, right=right, organization_id=organization_id, env=wanted)
+    if target.status in _CLOSED and right not in READS:
+        raise OrganizationArchived
     return Grant(op, right, organization_id, wanted)
 
 
@@ -60,7 +72,7 @@ async def find_target(op: Operation, organization_id: UUID) -> Target | None:
     )
     if reached is None:
         return None
-    return Target(reached.id, tuple(reached.envs), reached.is_managed)
+    return Target(reached.id, tuple(reached.envs), reached.is_managed, reached.status)
 
 
 async def is_still_reached(grant: Grant) -> bool:

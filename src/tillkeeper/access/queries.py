@@ -5,6 +5,7 @@ from uuid import UUID
 
 from msgspec import Struct
 from sqlalchemy import (
+    Integer,
     LargeBinary,
     Text,
     Uuid,
@@ -14,11 +15,11 @@ from sqlalchemy import (
     select,
     true,
 )
-from sqlalchemy.dialects.postgresql import array
+from sqlalchemy.dialects.postgresql import INET, array
 
 from tillkeeper.access.identity import Credential
 from tillkeeper.core.env import Env
-from tillkeeper.core.status import Role
+from tillkeeper.core.status import KeyReach, OrganizationStatus, Role
 from tillkeeper.db.pool import Tx
 from tillkeeper.schema import ENV, organizations
 from tillkeeper.sql import Compiled, Rows, one_or_none
@@ -31,9 +32,15 @@ class Entered(Struct):
     is_main: bool
     is_administered: bool
     role: Role | None
+    standing: str
+    reason: str | None
+    permissions: list[str] | None
+    reach: KeyReach
+    listed: list[UUID] | None
     within: UUID | None
     within_envs: list[Env] | None
     within_is_managed: bool | None
+    within_status: OrganizationStatus | None
     is_claimed: bool | None
     fingerprint: bytes | None
     status: int | None
@@ -46,6 +53,8 @@ class Reached(Struct, kw_only=True):
     id: UUID
     envs: list[Env]
     is_managed: bool
+    status: OrganizationStatus
+    """The strictest of itself and all above."""
 
 
 _ENTERED = func.enter(
@@ -53,6 +62,8 @@ _ENTERED = func.enter(
     bindparam("actor_id", type_=Uuid),
     bindparam("actor_organization_id", type_=Uuid),
     bindparam("actor_env", type_=ENV),
+    bindparam("actor_generation", type_=Integer),
+    bindparam("address", type_=INET),
     bindparam("target", type_=Uuid),
     bindparam("opening", type_=Text),
     bindparam("claim", type_=LargeBinary),
@@ -66,6 +77,7 @@ _FIND_REACHED = one_or_none(
         organizations.c.id,
         organizations.c.envs,
         organizations.c.managed_by_organization_id.is_not(None).label("is_managed"),
+        func.effective_status(organizations.c.id, type_=Text).label("status"),
     ).where(
         organizations.c.id == bindparam("id"),
         organizations.c.reached_by.contains(array([bindparam("by", type_=Uuid)])),
@@ -120,6 +132,7 @@ def of_credential(credential: Credential) -> dict[str, object]:
         "actor_id": credential.sub,
         "actor_organization_id": credential.organization_id,
         "actor_env": credential.env,
+        "actor_generation": credential.generation,
     }
 
 

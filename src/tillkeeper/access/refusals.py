@@ -13,6 +13,8 @@ _ALWAYS: tuple[type[Refusal], ...] = (
     errors.Internal,
     errors.Overloaded,
 )
+_DENIED: tuple[type[Refusal], ...] = (errors.AccessDenied, errors.OrganizationSuspended)
+_CLOSED: tuple[type[Refusal], ...] = (errors.OrganizationArchived,)
 _WITH_BODY: tuple[type[Refusal], ...] = (errors.BodyTooLarge, errors.UnsupportedMediaType)
 _WITH_KEY: tuple[type[Refusal], ...] = (
     errors.IdempotencyInFlight,
@@ -28,12 +30,12 @@ def public_refusals(*named: type[Refusal]) -> dict[int, ResponseSpec]:
 
 def refusals(*named: type[Refusal]) -> dict[int, ResponseSpec]:
     """Document a reading operation: what each may refuse with, and what this one adds."""
-    return _documented(*_ALWAYS, errors.AccessDenied, *named)
+    return _documented(*_ALWAYS, *_DENIED, *named)
 
 
 def change_refusals(*named: type[Refusal]) -> dict[int, ResponseSpec]:
     """Document a changing operation, which takes a body and an Idempotency-Key besides."""
-    return _documented(*_ALWAYS, *_WITH_BODY, *_WITH_KEY, errors.AccessDenied, *named)
+    return _documented(*_ALWAYS, *_WITH_BODY, *_WITH_KEY, *_DENIED, *_CLOSED, *named)
 
 
 def _documented(*named: type[Refusal]) -> dict[int, ResponseSpec]:

@@ -66,7 +66,7 @@ PROFILE_WRITES = frozenset(
 """What changes an organization as a whole: where it is LIVE, a TEST key may not."""
 
 _ALL = frozenset(Right)
-_READS = frozenset(
+READS = frozenset(
     {
         Right.ORGANIZATION_READ,
         Right.USER_READ,
@@ -74,6 +74,8 @@ _READS = frozenset(
         Right.BILLING_ADDRESS_READ,
     }
 )
+"""What changes nothing: a suspended organization still may, and an archived one allows it."""
+
 _KEYS = frozenset({Right.API_KEY_CREATE, Right.API_KEY_UPDATE, Right.API_KEY_DELETE})
 _PEOPLE = frozenset({Right.USER_INVITE, Right.USER_DELETE})
 _MONEY = frozenset(
@@ -85,14 +87,14 @@ _MONEY = frozenset(
         Right.BILLING_ADDRESS_DELETE,
     }
 )
-_FROM_MANAGED = _READS | _KEYS | _PEOPLE
+_FROM_MANAGED = READS | _KEYS | _PEOPLE
 _OF_ADMINISTERED = _ALL - {Right.ORGANIZATION_ADMINISTER}
 
 
 def rights_of_key(*, is_main: bool, is_administered: bool) -> frozenset[Right]:
     """Return what a key may do at most: a managed organization minds its own keys alone."""
     if not is_main:
-        return _READS | _KEYS
+        return READS | _KEYS
     return _OF_ADMINISTERED if is_administered else _ALL
 
 
@@ -104,7 +106,7 @@ def rights_of_role(role: Role, *, is_main: bool, is_administered: bool) -> froze
         case Role.BILLING:
             held = _MONEY
         case Role.MEMBER:
-            held = _READS
+            held = READS
         case _:
             assert_never(role)
     if not is_main:

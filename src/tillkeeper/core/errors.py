@@ -60,6 +60,17 @@ class AccessDenied(Refusal):
         self.right, self.organization_id, self.env = right, organization_id, env
 
 
+class OrganizationSuspended(Refusal):
+    """Says the reason of the actor's own organization; of one above it says nothing."""
+
+    status = 403
+    code = "E_ORGANIZATION_SUSPENDED"
+
+    def __init__(self, reason: str | None = None) -> None:
+        said = f": {reason}" if reason else ""
+        super().__init__(f"Your organization is suspended{said}. Ask who manages it")
+
+
 # 404: not there, or not for your eyes: byte for byte the same.
 
 
@@ -160,6 +171,13 @@ class OrganizationHasChildren(Conflict):
 
     def __init__(self) -> None:
         super().__init__("This organization manages or administers others: delete those first")
+
+
+class OrganizationArchived(Conflict):
+    code = "E_ORGANIZATION_ARCHIVED"
+
+    def __init__(self) -> None:
+        super().__init__("This organization is archived: set its status to active first")
 
 
 class OrganizationIsLive(Conflict):

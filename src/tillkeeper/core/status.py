@@ -10,6 +10,24 @@ class KeyStatus(StrEnum):
     DISABLED = "disabled"
 
 
+class KeyReach(StrEnum):
+    """How far a key goes of what its organization reaches."""
+
+    SELF = "self"
+    MANAGED = "managed"
+    LISTED = "listed"
+    ALL = "all"
+
+
+class OrganizationStatus(StrEnum):
+    """From the mildest to the strictest: the strictest of itself and all above is what holds."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    ARCHIVED = "archived"
+    PENDING_DELETION = "pending_deletion"
+
+
 class OrganizationType(StrEnum):
     """Main organizations stand for themselves; managed ones stand below exactly one main."""
 

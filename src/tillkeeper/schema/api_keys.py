@@ -1,11 +1,14 @@
 """API keys."""
 
 from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network
 from uuid import UUID
 
 from sqlalchemy import (
+    CheckConstraint,
     Column,
     ForeignKey,
+    Integer,
     LargeBinary,
     Named,
     PrimaryKeyConstraint,
@@ -13,11 +16,12 @@ from sqlalchemy import (
     Text,
     TypedColumns,
     UniqueConstraint,
+    Uuid,
 )
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.dialects.postgresql import ARRAY, CIDR, JSONB, TIMESTAMP
 
 from tillkeeper.core.env import Env
-from tillkeeper.core.status import KeyStatus
+from tillkeeper.core.status import KeyReach, KeyStatus
 from tillkeeper.schema.base import ENV, enum, metadata
 
 
@@ -36,6 +40,19 @@ class ApiKeyColumns(TypedColumns):
     created_at: Named[datetime] = Column(TIMESTAMP(timezone=True))
     created_by_user: Named[UUID]
     created_by_organization_id: Named[UUID]
+    expires_at: Named[datetime | None] = Column(TIMESTAMP(timezone=True))
+    not_before: Named[datetime | None] = Column(TIMESTAMP(timezone=True))
+    # None: all that the organization's position allows.
+    permissions: Named[list[str] | None] = Column(ARRAY(Text))
+    reach: Named[KeyReach] = Column(enum(KeyReach, "key_reach"), server_default="all")
+    reach_organization_ids: Named[list[UUID] | None] = Column(ARRAY(Uuid))
+    allowed_ips: Named[list[IPv4Network | IPv6Network] | None] = Column(ARRAY(CIDR))
+    areas: Named[list[str] | None] = Column(ARRAY(Text))
+    vat_number: Named[str | None] = Column(Text)
+    # Counts the secrets: a token knows with which one it was bought, and dies with it.
+    generation: Named[int] = Column(Integer, server_default="0")
+    previous_digest: Named[bytes | None] = Column(LargeBinary)
+    previous_ends_at: Named[datetime | None] = Column(TIMESTAMP(timezone=True))
 
 
 api_keys = Table(
@@ -44,4 +61,5 @@ api_keys = Table(
     ApiKeyColumns,
     PrimaryKeyConstraint("organization_id", "env", "id"),
     UniqueConstraint("organization_id", "env", "name"),
+    CheckConstraint("(reach = 'listed') = (reach_organization_ids IS NOT NULL)", "listed"),
 )

@@ -22,7 +22,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 
 from tillkeeper.core.env import Env
-from tillkeeper.schema.base import ENV, metadata
+from tillkeeper.core.status import OrganizationStatus
+from tillkeeper.schema.base import ENV, enum, metadata
 
 _TYPE = (
     "CASE WHEN managed_by_organization_id IS NULL "
@@ -73,6 +74,14 @@ class OrganizationColumns(TypedColumns):
     created_at: Named[datetime] = Column(TIMESTAMP(timezone=True))
     created_by_user: Named[UUID]
     created_by_organization_id: Named[UUID]
+    # Its own; what holds is the strictest of this and of all above.
+    status: Named[OrganizationStatus] = Column(
+        enum(OrganizationStatus, "organization_status"), server_default="active"
+    )
+    status_reason: Named[str | None] = Column(Text)
+    grace_ends_at: Named[datetime | None] = Column(TIMESTAMP(timezone=True))
+    purge_at: Named[datetime | None] = Column(TIMESTAMP(timezone=True))
+    is_delete_protected: Named[bool] = Column(Boolean, server_default=false())
 
 
 organizations = Table(
@@ -91,6 +100,7 @@ organizations = Table(
     ),
     CheckConstraint("envs[1] = 'TEST' AND cardinality(envs) <= 2", "envs"),
     CheckConstraint("bill_to_organization <> id", "not_its_own_payer"),
+    CheckConstraint("purge_at IS NULL OR status = 'pending_deletion'", "purged_is_pending"),
     CheckConstraint(
         "withhold_billing IS NOT TRUE OR bill_to_organization IS NOT NULL", "withheld_has_payer"
     ),

@@ -1,11 +1,13 @@
 """Row-level security: one template for the walls of every table, and its settings.
 
-Five settings, all local to a transaction and put up by the door `enter` alone:
+Seven settings, all local to a transaction and put up by the door `enter` alone:
 
 * `organization_id`, narrow: the one organization that the operation is about;
 * `reach_of`, wide: everything that this organization reaches;
 * `env`; `actor_of`: the actor's own organization, for what belongs to the caller;
-* `across`: one organization that is open in every env, to enable an env that it lacks.
+* `across`: one organization that is open in every env, to enable an env that it lacks;
+* `listed` and `manager`, for keys with less reach than their organization: these organizations
+  alone, or this one and what it manages.
 """
 
 # In a sub-select a setting is read once a statement, when the first row asks, and not per row.
@@ -13,6 +15,14 @@ _UUID = "(SELECT nullif(current_setting('tillkeeper.{}', true), '')::uuid)"
 NARROW, WIDE = _UUID.format("organization_id"), _UUID.format("reach_of")
 ACTOR_OF, ACROSS = _UUID.format("actor_of"), _UUID.format("across")
 ENV = "(SELECT nullif(current_setting('tillkeeper.env', true), '')::env)"
+LISTED = "(SELECT nullif(current_setting('tillkeeper.listed', true), '')::uuid[])"
+MANAGER = _UUID.format("manager")
+
+IN_KEY_REACH = (
+    f"(CASE WHEN {LISTED} IS NOT NULL THEN id = ANY ({LISTED}::uuid[]) "
+    f"WHEN {MANAGER} IS NOT NULL THEN id = {MANAGER} OR managed_by_organization_id = {MANAGER} "
+    "ELSE true END)"
+)
 
 IN_REACH = (
     # EXISTS, not IN: a write in the wide context looks one organization up instead of hashing all.

@@ -19,7 +19,7 @@ from sqlalchemy import (
     true,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 
 from tillkeeper.access.operation import Operation
 from tillkeeper.access.policy import Grant
@@ -28,7 +28,7 @@ from tillkeeper.core.env import Env
 from tillkeeper.core.errors import OrganizationNotFound
 from tillkeeper.core.order import Order
 from tillkeeper.core.paging import Cursor
-from tillkeeper.core.status import OrganizationType
+from tillkeeper.core.status import KeyReach, OrganizationType
 from tillkeeper.domains.organizations.columns import shown_to
 from tillkeeper.domains.organizations.wire import OrderBy, Organization
 from tillkeeper.schema import ENV, memberships, organizations
@@ -124,6 +124,7 @@ _SCOPES = {
     "self": organizations.c.id,
 }
 _MANAGER = bindparam("managed_by", type_=Uuid)
+_NEAREST = bindparam("manager", type_=Uuid)
 
 
 def _unguessed(condition: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -146,6 +147,13 @@ def _list_by(index: ColumnElement[bool], *conditions: ColumnElement[bool]) -> Pa
         type=_unguessed(organizations.c.type == bindparam("type")),
         external_id=organizations.c.external_id == bindparam("external_id"),
         tax_number=organizations.c.tax_number == bindparam("tax_number"),
+        listed=organizations.c.id == any_(bindparam("listed", type_=ARRAY(Uuid))),
+        manager=_unguessed(
+            or_(
+                organizations.c.id == _NEAREST,
+                organizations.c.managed_by_organization_id == _NEAREST,
+            )
+        ),
         wanted_env=_unguessed(bindparam("wanted_env", type_=ENV) == any_(organizations.c.envs)),
     )
 
@@ -174,7 +182,21 @@ def _list_of(grant: Grant, filters: Mapping[str, object]) -> Page:
 
 
 def _values(grant: Grant, filters: dict[str, object]) -> dict[str, Any]:
-    return {**grant.scope, **filters, "reader_id": grant.reader_id}
+    return {**grant.scope, **filters, **_reach_of(grant), "reader_id": grant.reader_id}
+
+
+def _reach_of(grant: Grant) -> dict[str, object]:
+    """Return the filters of a key that reaches less than its organization; None is no filter."""
+    actor = grant.op.actor
+    match actor.reach:
+        case KeyReach.SELF:
+            return {"listed": [actor.organization_id]}
+        case KeyReach.LISTED:
+            return {"listed": [*actor.listed, actor.organization_id]}
+        case KeyReach.MANAGED:
+            return {"manager": actor.organization_id}
+        case KeyReach.ALL:
+            return {}
 
 
 async def list_organizations(
@@ -201,7 +223,6 @@ async def count_organizations(grant: Grant, **filters: object) -> int:
     return await _list_of(grant, filters).count(grant.tx, **_values(grant, filters))
 
 
-_below = organizations.alias("below")
 _TREE = many(
     select(
         organizations.c.id,
@@ -215,12 +236,7 @@ _TREE = many(
         or_(
             organizations.c.id == _ID,
             organizations.c.parent_organization_id == _ID,
-            organizations.c.parent_organization_id.in_(
-                select(_below.c.id).where(
-                    _below.c.parent_organization_id == _ID,
-                    _below.c.administered_by_organization_id == _ID,
-                )
-            ),
+            organizations.c.root_organization_id == _ID,
         ),
         _IN_ENV,
     )

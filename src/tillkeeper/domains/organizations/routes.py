@@ -188,7 +188,9 @@ async def hand_over(op: Op, organization_id: FromPath[UUID]) -> Done:
 async def retrieve_tree(op: Op, organization_id: FromPath[UUID]) -> Tree:
     grant = await require(op, Right.ORGANIZATION_READ, organization_id)
     rows, is_cut = await queries.list_tree(grant)
-    return Tree(data=grow(rows), count=len(rows), is_cut=is_cut, type="ORGANIZATION_TREE")
+    return Tree(
+        data=grow(rows, organization_id), count=len(rows), is_cut=is_cut, type="ORGANIZATION_TREE"
+    )
 
 
 router = Router(

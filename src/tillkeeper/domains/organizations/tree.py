@@ -1,15 +1,17 @@
 """Rows into a tree."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from tillkeeper.domains.organizations.queries import Listed
 from tillkeeper.domains.organizations.wire import TreeNode
 
 
-def grow(rows: Sequence[Listed]) -> TreeNode:
-    """Hang every row below its parent; the one whose parent is not among them is the root.
+def grow(rows: Sequence[Listed], root_id: UUID) -> TreeNode:
+    """Hang every row below its parent.
 
-    A row whose parent was cut off hangs below the root, so that nothing is lost from sight.
+    A row whose parent was cut off, or is out of the reader's reach, hangs below the root, so that
+    nothing is lost from sight.
     """
     nodes = {
         row.id: TreeNode(
@@ -22,10 +24,9 @@ def grow(rows: Sequence[Listed]) -> TreeNode:
         )
         for row in rows
     }
-    root_row = next((row for row in rows if row.parent_organization_id not in nodes), rows[0])
-    root = nodes[root_row.id]
+    root = nodes[root_id]
     for row in rows:
-        if row.id != root.id:
+        if row.id != root_id:
             parent = nodes.get(row.parent_organization_id) if row.parent_organization_id else None
             (parent or root).children.append(nodes[row.id])
     return root

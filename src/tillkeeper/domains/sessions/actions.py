@@ -13,7 +13,12 @@ from tillkeeper.domains.sessions.wire import Claims, Credentials, Session
 
 
 async def authenticate(
-    house: House, signer: Signer, offered: Credentials, operation_id: str
+    house: House,
+    signer: Signer,
+    offered: Credentials,
+    *,
+    operation_id: str,
+    address: str | None,
 ) -> Session:
     """Trade a credential for a pair of tokens; a failure is audited where it was aimed at.
 
@@ -21,7 +26,7 @@ async def authenticate(
     credential, whose state is read at every use, and ends by itself.
     """
     now = datetime.now(UTC)
-    found = await _identify(house, signer, offered, now)
+    found = await _identify(house, signer, offered, now, address)
     if found is None:
         async with house.db.lend() as tx:
             await queries.record_refused_login(
@@ -36,20 +41,23 @@ async def authenticate(
 
 
 async def _identify(
-    house: House, signer: Signer, offered: Credentials, now: datetime
+    house: House, signer: Signer, offered: Credentials, now: datetime, address: str | None
 ) -> Credential | None:
     if offered.refresh_token is not None:
-        return await _of_refresh_token(house, signer, offered.refresh_token, now)
+        return await _of_refresh_token(house, signer, offered.refresh_token, now, address)
     if offered.api_key is not None and offered.api_secret is not None:
-        return await _of_key(house, offered.api_key, offered.api_secret, now)
+        return await _of_key(house, offered.api_key, offered.api_secret, now, address)
     return await _of_person(house, offered, now)
 
 
-async def _of_key(house: House, key: str, secret: str, now: datetime) -> Credential | None:
+async def _of_key(
+    house: House, key: str, secret: str, now: datetime, address: str | None
+) -> Credential | None:
     if not looks_minted(secret):
         return None
     async with house.db.lend() as tx:
-        login = await queries.find_login(tx, key=key, digests=house.keyring.digests(secret))
+        digests = house.keyring.digests(secret)
+        login = await queries.find_login(tx, key=key, digests=digests, address=address)
     if login is None:
         return None
     return issue(
@@ -59,6 +67,7 @@ async def _of_key(house: House, key: str, secret: str, now: datetime) -> Credent
         env=login.env,
         now=int(now.timestamp()),
         seconds=house.access_token_seconds,
+        generation=login.generation,
     )
 
 
@@ -87,14 +96,14 @@ async def _of_person(house: House, offered: Credentials, now: datetime) -> Crede
 
 
 async def _of_refresh_token(
-    house: House, signer: Signer, token: str, now: datetime
+    house: House, signer: Signer, token: str, now: datetime, address: str | None
 ) -> Credential | None:
     try:
         named = signer.read("refresh", token, now.timestamp())
     except Unauthorized:
         return None
     async with house.db.lend() as tx:
-        if await queries.find_alive(tx, named) is None:
+        if await queries.find_alive(tx, named, address) is None:
             return None
     return issue(
         kind=named.kind,
@@ -103,6 +112,7 @@ async def _of_refresh_token(
         env=named.env,
         now=int(now.timestamp()),
         seconds=house.access_token_seconds,
+        generation=named.generation,
     )
 
 
@@ -114,6 +124,7 @@ def _session(house: House, signer: Signer, access: Credential) -> Session:
         env=access.env,
         now=access.iat,
         seconds=house.refresh_token_seconds,
+        generation=access.generation,
     )
     return Session(
         access_token=signer.sign("access", access),

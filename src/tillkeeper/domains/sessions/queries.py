@@ -5,7 +5,7 @@ from uuid import UUID
 
 from msgspec import Struct
 from sqlalchemy import LargeBinary, Text, Uuid, bindparam, func, select
-from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
+from sqlalchemy.dialects.postgresql import ARRAY, INET, TIMESTAMP
 
 from tillkeeper.access.identity import Credential
 from tillkeeper.access.queries import Entered, enter
@@ -22,6 +22,8 @@ class Login(Struct, kw_only=True):
     id: UUID
     organization_id: UUID
     env: Env
+    generation: int
+    """Which of the key's secrets it was: a retiring one is a generation older."""
 
 
 class Person(Struct, kw_only=True):
@@ -40,8 +42,10 @@ class Membership(Struct):
 _FIND_LOGIN = one_or_none(
     select(
         func.find_login(
-            bindparam("key", type_=Text), bindparam("digests", type_=ARRAY(LargeBinary))
-        ).table_valued("id", "organization_id", "env")
+            bindparam("key", type_=Text),
+            bindparam("digests", type_=ARRAY(LargeBinary)),
+            bindparam("address", type_=INET),
+        ).table_valued("id", "organization_id", "env", "generation")
     ),
     Login,
 )
@@ -72,8 +76,10 @@ _RECORD_REFUSED_LOGIN = execute(
 )
 
 
-async def find_login(tx: Tx, *, key: str, digests: list[bytes]) -> Login | None:
-    return await _FIND_LOGIN(tx, key=key, digests=digests)
+async def find_login(
+    tx: Tx, *, key: str, digests: list[bytes], address: str | None
+) -> Login | None:
+    return await _FIND_LOGIN(tx, key=key, digests=digests, address=address)
 
 
 async def find_person(tx: Tx, *, email: str) -> Person | None:
@@ -87,10 +93,16 @@ async def find_membership(
     return await _FIND_MEMBERSHIP(tx, **values)
 
 
-async def find_alive(tx: Tx, credential: Credential) -> Entered | None:
+async def find_alive(tx: Tx, credential: Credential, address: str | None) -> Entered | None:
     """Find out whether what a token names may still enter."""
     return await enter(
-        tx, credential, target=None, opening="narrow", claim=None, wanted_fingerprint=None
+        tx,
+        credential,
+        address=address,
+        target=None,
+        opening="narrow",
+        claim=None,
+        wanted_fingerprint=None,
     )
 
 

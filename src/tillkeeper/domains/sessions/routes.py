@@ -20,8 +20,14 @@ from tillkeeper.domains.sessions.wire import Credentials, Session
 )
 async def authenticate(request: Request[Any, Any, Any], data: JSONBody[Credentials]) -> Session:
     door = door_of(request)
-    operation_id: str = request.scope["state"].get("request_id", "")
-    return await actions.authenticate(door.house, door.signer, data, operation_id)
+    state = request.scope["state"]
+    return await actions.authenticate(
+        door.house,
+        door.signer,
+        data,
+        operation_id=state.get("request_id", ""),
+        address=state.get("address"),
+    )
 
 
 router = Router("/auth", route_handlers=[authenticate], tags=["Authentication"])

@@ -19,5 +19,5 @@ async def read_trees(house: House) -> list[TreeNode]:
         async with operate(house, root_id, Env.TEST, (Env.TEST,), root_id) as op:
             grant = await require(op, Right.ORGANIZATION_READ, root_id)
             rows, _ = await queries.list_tree(grant)
-        trees.append(grow(rows))
+        trees.append(grow(rows, root_id))
     return trees
