@@ -21,6 +21,7 @@ from tillkeeper.access.idempotency import Claim, answer_claim, keep_answer
 from tillkeeper.access.identity import Credential, Signer
 from tillkeeper.access.operation import Actor, ActorKind, House, Operation, Target
 from tillkeeper.access.queries import Entered, Opening
+from tillkeeper.access.rehearsal import is_dry_run
 from tillkeeper.access.rights import rights_of_key, rights_of_role
 from tillkeeper.access.trail import record_refusal
 from tillkeeper.core.errors import (
@@ -82,7 +83,12 @@ class TokenCheck:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the token, and tell the scope whose it is."""
-        if not scope["route_handler"].opt.get("public"):
+        is_public = bool(scope["route_handler"].opt.get("public"))
+        method: str = scope["method"]  # type: ignore[typeddict-item]
+        scope["state"]["is_dry_run"] = is_dry_run(
+            method, scope["query_string"], is_public=is_public
+        )
+        if not is_public:
             door: Door = scope["door"]  # type: ignore[typeddict-item]
             scope["user"] = door.signer.read("access", _bearer(scope), time.time())
         await self._app(scope, receive, send)
@@ -114,18 +120,25 @@ async def provide_op(request: AnyRequest) -> AsyncGenerator[Operation]:
             await record_refusal(door.house, op, refusal)
             raise
         return
-    claim = await _read_claim(request, door)
+    dry = is_rehearsed(request)
+    claim = None if dry else await _read_claim(request, door)
     op_or_none = None
+    db = door.house.db
     try:
-        async with door.house.db.begin() as tx:
+        async with db.rehearse() if dry else db.begin() as tx:
             op_or_none = op = await _enter(request, tx, claim)
             yield op
             if claim is not None:
                 await keep_answer(op, claim)
     except Refusal as refusal:
-        if op_or_none is not None:
+        if op_or_none is not None and not dry:
             await record_refusal(door.house, op_or_none, refusal)
         raise
+
+
+def is_rehearsed(request: AnyRequest) -> bool:
+    """Tell whether this request changes nothing in the end."""
+    return bool(request.scope["state"].get("is_dry_run"))
 
 
 class Answer(Response[Any]):
@@ -153,6 +166,8 @@ class Answer(Response[Any]):
         async def answer(_: Scope, __: Receive, send: Any) -> None:  # noqa: ANN401 - ASGI
             length = str(len(body)).encode()
             headers = [(b"content-type", b"application/json"), (b"content-length", length)]
+            if is_rehearsed(request):
+                headers.append((b"dry-run", b"true"))
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": body, "more_body": False})
 
@@ -203,6 +218,7 @@ def _operation(request: AnyRequest, tx: Tx, entered: Entered | None, opened: obj
         now=datetime.now(UTC),
         address=request.scope["state"].get("address"),
         agent=_agent(request),
+        is_dry_run=is_rehearsed(request),
         opened=opened,
     )
 

@@ -87,6 +87,13 @@ class Operation:
     status: int = 200
     holds_secret: bool = False
     """Whether the answer shows a secret: then it is kept for a short while only."""
+    is_dry_run: bool = False
+    """Whether everything is rolled back once the answer is written."""
+
+    def shown_once(self, secret: str) -> str:
+        """Return a secret for the answer. One that a dry run minted never works: it is masked."""
+        self.holds_secret = True
+        return "*" * len(secret) if self.is_dry_run else secret
 
     @property
     def keyring(self) -> Keyring:

@@ -75,6 +75,17 @@ class Database:
             await connection.execute("COMMIT")
 
     @asynccontextmanager
+    async def rehearse(self) -> AsyncGenerator[Tx]:
+        """Roll back on the way out, whatever happens; what a COMMIT would refuse is refused."""
+        async with self.lend() as connection:
+            await connection.execute("BEGIN")
+            try:
+                yield connection
+                await connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            finally:
+                await _roll_back(connection)
+
+    @asynccontextmanager
     async def lend(self) -> AsyncGenerator[Tx]:
         """Lend a connection outside any transaction: each statement commits by itself."""
         await self._take()

@@ -37,8 +37,7 @@ async def create_api_key(grant: Grant, wanted: ApiKeyCreate) -> NewApiKey:
     api_key = await queries.insert_api_key(grant, event, row)
     if api_key is None:
         raise ApiKeyConflict(wanted.name)
-    grant.op.holds_secret = True
-    return with_secret(api_key, secret)
+    return with_secret(grant, api_key, secret)
 
 
 def mint_row(grant: Grant, wanted: ApiKeyCreate, key_id: UUID) -> tuple[dict[str, Any], str]:
@@ -56,9 +55,9 @@ def mint_row(grant: Grant, wanted: ApiKeyCreate, key_id: UUID) -> tuple[dict[str
     return row, secret
 
 
-def with_secret(api_key: ApiKey, secret: str) -> NewApiKey:
+def with_secret(grant: Grant, api_key: ApiKey, secret: str) -> NewApiKey:
     """Return the one answer that shows the secret."""
-    return NewApiKey(secret=secret, **structs.asdict(api_key))
+    return NewApiKey(secret=grant.op.shown_once(secret), **structs.asdict(api_key))
 
 
 async def get_api_key(grant: Grant, key_id: UUID) -> ApiKey:

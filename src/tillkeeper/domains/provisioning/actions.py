@@ -83,7 +83,6 @@ async def create_batch(op: Operation, items: Sequence[BatchItem]) -> BatchedOrga
         by_parent.setdefault(parent, []).append(row)
     for parent, siblings in by_parent.items():
         await _create_below(op, parent, siblings)
-    op.holds_secret = any(row.api_key for row in rows)
     created = sum(row.organization is not None for row in rows)
     return BatchedOrganizations(
         data=[_result(row) for row in rows],
@@ -154,7 +153,8 @@ async def _create_keys(grant: Grant, rows: list[_Row]) -> None:
     inserted = await api_key_queries.insert_many_api_keys(grant, columns)
     by_id = {api_key.id: api_key for api_key in inserted}
     for row, written in zip(rows, columns, strict=True):
-        row.api_key = api_keys.with_secret(by_id[written["id"]], secrets[written["id"]])
+        key_id = written["id"]
+        row.api_key = api_keys.with_secret(grant, by_id[key_id], secrets[key_id])
 
 
 def _refuse_all(rows: list[_Row], refusal: Refusal) -> None:

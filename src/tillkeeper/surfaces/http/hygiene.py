@@ -25,6 +25,8 @@ _CONTROL_IN_JSON = re.compile(
     rb"(?<!\\)(?:\\\\)*\\(?:[bf]|u00(?:0[0-8bcefBCEF]|1[0-9a-fA-F]|7[fF]|[89][0-9a-fA-F]))"
     rb"|\x7f|\xc2[\x80-\x9f]"
 )
+# What the query string says of the request itself, and not of the body.
+_OF_THE_QUERY = "dry_run"
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -150,6 +152,8 @@ def _from_query(scope: Scope) -> dict[str, Any]:
     """Read `a=1&b[c]=2` as one deployed client means it: everything is text, as it came."""
     fields: dict[str, Any] = {}
     for name, value in parse_qsl(scope["query_string"].decode("ascii"), keep_blank_values=True):
+        if name == _OF_THE_QUERY:
+            continue
         outer, bracket, inner = name.partition("[")
         if bracket:
             fields.setdefault(outer, {})[inner.rstrip("]")] = value

@@ -16,6 +16,14 @@ _IDEMPOTENCY_KEY = {
     "for 72 hours; an answer that shows a secret for 15 minutes.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
 }
+_DRY_RUN = {
+    "name": "dry_run",
+    "in": "query",
+    "required": False,
+    "description": "true: do all of it and roll it back. The answer is what the change would "
+    "answer, marked `Dry-Run: true`, with secrets masked; nothing of it exists afterwards.",
+    "schema": {"type": "boolean"},
+}
 _BEARER = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
 
 
@@ -31,7 +39,7 @@ def describe(app: Litestar) -> dict[str, Any]:
             is_public = path.endswith("/auth")
             operation["security"] = [] if is_public else [{"bearer": []}]
             if method in _UNSAFE and not is_public:
-                operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
+                operation.setdefault("parameters", []).extend((_IDEMPOTENCY_KEY, _DRY_RUN))
     return document
 
 
