@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from msgspec import json
 
 from tillkeeper.access import queries
+from tillkeeper.access.condition import Condition, Lock
 from tillkeeper.access.idempotency import Claim, answer_claim, keep_answer
 from tillkeeper.access.identity import Credential, Signer
 from tillkeeper.access.operation import Actor, ActorKind, House, Operation, Target
@@ -28,9 +30,12 @@ from tillkeeper.core.errors import (
     IdempotencyInFlight,
     OrganizationSuspended,
     Refusal,
+    SchemaViolation,
     Unauthorized,
 )
+from tillkeeper.core.etags import etag_of, parse_etags
 from tillkeeper.core.status import KeyReach, OrganizationStatus
+from tillkeeper.core.wire import Reply
 from tillkeeper.db.pool import Tx
 
 AnyConnection = ASGIConnection[Any, Any, Any, Any]
@@ -68,6 +73,11 @@ def door_of(connection: AnyConnection) -> Door:
 def opened_by(opening: Opening) -> dict[str, object]:
     """Mark a route whose one query runs inside the statement that enters."""
     return {"opening": opening}
+
+
+def resource(lock: Lock) -> dict[str, object]:
+    """Mark a changing route that honours If-Match, by the query that reads and locks."""
+    return {"resource": lock}
 
 
 class TokenCheck:
@@ -163,15 +173,36 @@ class Answer(Response[Any]):
         if op is not None:
             op.answer, op.status = body, status
 
+        tag = _tag(self.content, body) if status == HTTPStatus.OK else None
+        if tag is not None and request.method == "GET" and _is_known(request, tag):
+            body, status = b"", HTTPStatus.NOT_MODIFIED
+
         async def answer(_: Scope, __: Receive, send: Any) -> None:  # noqa: ANN401 - ASGI
             length = str(len(body)).encode()
             headers = [(b"content-type", b"application/json"), (b"content-length", length)]
+            if tag is not None:
+                headers.append((b"etag", tag.encode()))
             if is_rehearsed(request):
                 headers.append((b"dry-run", b"true"))
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": body, "more_body": False})
 
         return answer
+
+
+def _tag(content: object, body: bytes) -> str | None:
+    """Return the tag of an answer that is one resource."""
+    if isinstance(content, Reply) and "id" in content.__struct_fields__:
+        return etag_of(content, body)
+    return None
+
+
+def _is_known(request: AnyRequest, tag: str) -> bool:
+    header = request.headers.get("if-none-match")
+    if header is None:
+        return False
+    tags = parse_etags(header)
+    return tags is None or tag in tags
 
 
 async def _read_claim(request: AnyRequest, door: Door) -> Claim | None:
@@ -218,9 +249,25 @@ def _operation(request: AnyRequest, tx: Tx, entered: Entered | None, opened: obj
         now=datetime.now(UTC),
         address=request.scope["state"].get("address"),
         agent=_agent(request),
+        condition=_condition(request),
         is_dry_run=is_rehearsed(request),
         opened=opened,
     )
+
+
+def _condition(request: AnyRequest) -> Condition | None:
+    """Read If-Match; where it would be ignored it is refused, because somebody relies on it."""
+    header = request.headers.get("if-match")
+    if header is None or request.method in ("GET", "HEAD"):
+        return None
+    lock = request.route_handler.opt.get("resource")
+    if lock is None:
+        raise SchemaViolation("header.if-match", "has no resource to be compared with here")
+    return Condition(parse_etags(header), lock, _path_within(request))
+
+
+def _path_within(request: AnyRequest) -> dict[str, Any]:
+    return {k: v for k, v in request.path_params.items() if k != "organization_id"}
 
 
 def _agent(request: AnyRequest) -> str | None:
@@ -268,5 +315,5 @@ def _claimed(claim: Claim | None) -> dict[str, object]:
 
 
 def _parameters(request: AnyRequest) -> dict[str, object]:
-    others = {k: v for k, v in request.path_params.items() if k != "organization_id"}
-    return queries.of_credential(request.user) | _target(request) | _claimed(None) | others
+    entering = queries.of_credential(request.user) | _target(request) | _claimed(None)
+    return entering | _path_within(request)

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from tillkeeper.access.condition import Condition
 from tillkeeper.access.rights import Right
 from tillkeeper.core.env import Env
 from tillkeeper.core.passwords import Passwords
@@ -87,6 +88,8 @@ class Operation:
     status: int = 200
     holds_secret: bool = False
     """Whether the answer shows a secret: then it is kept for a short while only."""
+    condition: Condition | None = None
+    """What the client wants to find before it changes anything."""
     is_dry_run: bool = False
     """Whether everything is rolled back once the answer is written."""
 

@@ -47,7 +47,10 @@ class Grant:
 async def require(
     op: Operation, right: Right, organization_id: UUID, env: Env | None = None
 ) -> Grant:
-    """Return a Grant; refuse as not found what may not be seen, as denied what may."""
+    """Return a Grant; refuse as not found what may not be seen, as denied what may.
+
+    Last of all comes what the client made a condition: the resource is locked and compared.
+    """
     target = await find_target(op, organization_id)
     if target is None:
         raise OrganizationNotFound(organization_id)
@@ -58,7 +61,10 @@ async def require(
         raise AccessDenied(sentence, right=right, organization_id=organization_id, env=wanted)
     if target.status in _CLOSED and right not in READS:
         raise OrganizationArchived
-    return Grant(op, right, organization_id, wanted)
+    grant = Grant(op, right, organization_id, wanted)
+    if op.condition is not None and right not in READS:
+        await op.condition.hold(grant)
+    return grant
 
 
 async def find_target(op: Operation, organization_id: UUID) -> Target | None:

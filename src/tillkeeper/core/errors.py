@@ -247,6 +247,17 @@ class IdempotencySecretGone(Conflict):
         )
 
 
+# 412: the client has seen another one.
+
+
+class Stale(Refusal):
+    status = 412
+    code = "E_STALE"
+
+    def __init__(self) -> None:
+        super().__init__("It was changed since you read it: read it again, then decide")
+
+
 # 413 to 429: the request as a whole.
 
 

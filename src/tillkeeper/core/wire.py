@@ -1,6 +1,6 @@
 """Base shapes for what crosses the network."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
@@ -37,6 +37,9 @@ class Reply(
     rename={"id": "_id", "type": "_type", "envs": "_envs", "success": "_success"},
 ):
     """What a caller receives: server-made fields carry an underscore, unset ones stay away."""
+
+    apart: ClassVar[frozenset[str]] = frozenset()
+    """Fields, as the wire names them, that do not make it another resource: see `core.etags`."""
 
 
 class Done(Reply, kw_only=True):

@@ -92,6 +92,9 @@ _LIST = Page(
     kind=cast(api_keys.c.env, Text) == func.any(bindparam("kind", type_=ARRAY(Text))),
 )
 _FIND = one_or_none(select(*_SHOWN).where(*_THIS), ApiKey)
+_LOCK = one_or_none(
+    select(*_SHOWN).where(*_THIS).with_for_update(key_share=True, of=api_keys), ApiKey
+)
 _FIND_MANAGED = one_or_none(select(api_keys.c.managed_by_organization_id).where(*_THIS), Managed)
 _IS_REACHED = one_or_none(
     select(
@@ -137,6 +140,11 @@ async def list_api_keys(
 
 async def find_api_key(grant: Grant, key_id: UUID) -> ApiKey | None:
     return await _FIND(grant.tx, **grant.scope, key_id=key_id, reader_id=grant.reader_id)
+
+
+async def lock_api_key(grant: Grant, key_id: UUID) -> ApiKey | None:
+    """Find it, and keep it as it is until the operation ends."""
+    return await _LOCK(grant.tx, **grant.scope, key_id=key_id, reader_id=grant.reader_id)
 
 
 async def find_managed(grant: Grant, key_id: UUID) -> Managed | None:

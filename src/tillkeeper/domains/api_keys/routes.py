@@ -6,7 +6,7 @@ from uuid import UUID
 from litestar import Router, delete, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from tillkeeper.access.guard import Op
+from tillkeeper.access.guard import Op, resource
 from tillkeeper.access.lists import Limit100, Offset
 from tillkeeper.access.policy import require
 from tillkeeper.access.refusals import change_refusals, refusals
@@ -84,7 +84,8 @@ async def retrieve_api_key(
     "/{key_id:uuid}",
     operation_id="updateApiKey",
     summary="Enable, disable or label an API key",
-    responses=change_refusals(errors.OrganizationNotFound, errors.ApiKeyNotFound),
+    opt=resource(queries.lock_api_key),
+    responses=change_refusals(errors.Stale, errors.OrganizationNotFound, errors.ApiKeyNotFound),
 )
 async def update_api_key(
     op: Op, organization_id: FromPath[UUID], key_id: FromPath[UUID], data: JSONBody[ApiKeyPatch]
@@ -98,7 +99,8 @@ async def update_api_key(
     operation_id="deleteApiKey",
     summary="Delete an API key; its tokens die with it",
     status_code=200,
-    responses=change_refusals(errors.OrganizationNotFound, errors.ApiKeyNotFound),
+    opt=resource(queries.lock_api_key),
+    responses=change_refusals(errors.Stale, errors.OrganizationNotFound, errors.ApiKeyNotFound),
 )
 async def delete_api_key(op: Op, organization_id: FromPath[UUID], key_id: FromPath[UUID]) -> Done:
     grant = await require(op, Right.API_KEY_DELETE, organization_id)

@@ -1,7 +1,7 @@
 """API keys on the wire."""
 
 from enum import StrEnum
-from typing import Literal
+from typing import ClassVar, Literal
 from uuid import UUID
 
 from msgspec import UNSET, UnsetType, field
@@ -45,6 +45,8 @@ class ApiKey(Reply, kw_only=True):
 
 class NewApiKey(Reply, kw_only=True):
     """The one answer that shows the secret."""
+
+    apart: ClassVar[frozenset[str]] = frozenset({"secret"})
 
     id: UUID
     type: ApiKeyType

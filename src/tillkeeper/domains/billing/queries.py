@@ -83,6 +83,12 @@ _FIND_OWNER = one_or_none(
     select(billing_addresses.c.organization_id).where(billing_addresses.c.id == _ID), Owner
 )
 _FIND = one_or_none(select(*_SHOWN).where(_OWNED, billing_addresses.c.id == _ID), BillingAddress)
+_LOCK = one_or_none(
+    select(*_SHOWN)
+    .where(_OWNED, billing_addresses.c.id == _ID)
+    .with_for_update(key_share=True, of=billing_addresses),
+    BillingAddress,
+)
 _ENVS_OF_NEW = (
     select(_owner.c.envs)
     .where(_owner.c.id == bindparam("organization_id", type_=Uuid))
@@ -140,6 +146,12 @@ async def find_owner(grant: Grant, address_id: UUID) -> Owner | None:
 async def find_billing_address(grant: Grant, address_id: UUID) -> BillingAddress | None:
     values = {"organization_id": grant.organization_id, "address_id": address_id}
     return await _FIND(grant.tx, **values)
+
+
+async def lock_billing_address(grant: Grant, address_id: UUID) -> BillingAddress | None:
+    """Find it, and keep it as it is until the operation ends."""
+    values = {"organization_id": grant.organization_id, "address_id": address_id}
+    return await _LOCK(grant.tx, **values)
 
 
 async def insert_billing_address(

@@ -6,7 +6,7 @@ from uuid import UUID
 from litestar import Router, delete, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from tillkeeper.access.guard import Op
+from tillkeeper.access.guard import Op, resource
 from tillkeeper.access.lists import Limit100, Offset
 from tillkeeper.access.policy import require
 from tillkeeper.access.refusals import change_refusals, refusals
@@ -63,7 +63,8 @@ async def retrieve_billing_address(op: Op, address_id: FromPath[UUID]) -> Billin
     "/{address_id:uuid}",
     operation_id="updateBillingAddress",
     summary="Change a billing address",
-    responses=change_refusals(errors.BillingAddressNotFound),
+    opt=resource(queries.lock_billing_address),
+    responses=change_refusals(errors.Stale, errors.BillingAddressNotFound),
 )
 async def update_billing_address(
     op: Op, address_id: FromPath[UUID], data: JSONBody[BillingAddressPatch]
@@ -77,7 +78,10 @@ async def update_billing_address(
     operation_id="deleteBillingAddress",
     summary="Delete a billing address that nobody points to",
     status_code=200,
-    responses=change_refusals(errors.BillingAddressNotFound, errors.BillingAddressInUse),
+    opt=resource(queries.lock_billing_address),
+    responses=change_refusals(
+        errors.Stale, errors.BillingAddressNotFound, errors.BillingAddressInUse
+    ),
 )
 async def delete_billing_address(op: Op, address_id: FromPath[UUID]) -> Done:
     grant = await actions.require_owner(op, Right.BILLING_ADDRESS_DELETE, address_id)

@@ -106,6 +106,19 @@ async def get_organization(grant: Grant) -> Organization:
     return found
 
 
+_LOCK = one_or_none(
+    select(*shown_to(_READER))
+    .where(organizations.c.id == _ID, _IN_ENV)
+    .with_for_update(key_share=True, of=organizations),
+    Organization,
+)
+
+
+async def lock_organization(grant: Grant) -> Organization | None:
+    """Read it as `get_organization` does, and keep it as it is until the operation ends."""
+    return await _LOCK(grant.tx, **grant.scope, reader_id=grant.reader_id)
+
+
 _LIST_ORDER = (organizations.c.created_at, organizations.c.id)
 _ORDERS = {
     f"{by} {order}": [getattr(organizations.c[by], order)(), organizations.c.id]

@@ -6,7 +6,7 @@ from uuid import UUID
 from litestar import Router, delete, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from tillkeeper.access.guard import ACROSS, SUBTREE, Op, opened_by
+from tillkeeper.access.guard import ACROSS, SUBTREE, Op, opened_by, resource
 from tillkeeper.access.lists import Cursored, Limit5000, Offset, check_cursored, seal_page
 from tillkeeper.access.policy import Grant, require
 from tillkeeper.access.refusals import change_refusals, refusals
@@ -117,7 +117,9 @@ async def retrieve_organization(op: Op, organization_id: FromPath[UUID]) -> Orga
     "/{organization_id:uuid}",
     operation_id="updateOrganization",
     summary="Change an organization",
+    opt=resource(queries.lock_organization),
     responses=change_refusals(
+        errors.Stale,
         errors.OrganizationNotFound,
         errors.UserNotFound,
         errors.BillingAddressNotFound,
@@ -138,7 +140,9 @@ async def update_organization(
     operation_id="deleteOrganization",
     summary="Delete an organization that is not LIVE, with its keys",
     status_code=200,
+    opt=resource(queries.lock_organization),
     responses=change_refusals(
+        errors.Stale,
         errors.OrganizationNotFound,
         errors.OrganizationIsLive,
         errors.OrganizationHasChildren,
@@ -156,9 +160,12 @@ async def delete_organization(op: Op, organization_id: FromPath[UUID]) -> Done:
     operation_id="enableEnvironment",
     summary="Enable TEST or LIVE for an organization",
     status_code=200,
-    opt=ACROSS,
+    opt=ACROSS | resource(queries.lock_organization),
     responses=change_refusals(
-        errors.OrganizationNotFound, errors.LiveNotAvailable, errors.ExternalIdConflict
+        errors.Stale,
+        errors.OrganizationNotFound,
+        errors.LiveNotAvailable,
+        errors.ExternalIdConflict,
     ),
 )
 async def enable_env(op: Op, organization_id: FromPath[UUID], data: JSONBody[EnableEnv]) -> Done:
@@ -171,7 +178,10 @@ async def enable_env(op: Op, organization_id: FromPath[UUID], data: JSONBody[Ena
     operation_id="handOverOrganization",
     summary="Give up the administration of a main organization; who pays for it stays",
     status_code=200,
-    responses=change_refusals(errors.OrganizationNotFound, errors.HandoverNotPossible),
+    opt=resource(queries.lock_organization),
+    responses=change_refusals(
+        errors.Stale, errors.OrganizationNotFound, errors.HandoverNotPossible
+    ),
 )
 async def hand_over(op: Op, organization_id: FromPath[UUID]) -> Done:
     grant = await require(op, Right.ORGANIZATION_HAND_OVER, organization_id)

@@ -77,6 +77,12 @@ _FIND = one_or_none(
     ),
     Membership,
 )
+_LOCK = one_or_none(
+    select(*_SHOWN)
+    .where(_GRANTED, memberships.c.user_id == bindparam("user_id", type_=Uuid))
+    .with_for_update(key_share=True, of=memberships),
+    User,
+)
 _LOCK_OWNERS = many(
     select(memberships.c.user_id, memberships.c.role)
     .where(_GRANTED, memberships.c.role == bindparam("owner", Role.OWNER))
@@ -124,6 +130,11 @@ async def insert_user(grant: Grant, event: UserAdded, wanted: UserInvite) -> Use
 
 async def find_membership(grant: Grant, user_id: UUID) -> Membership | None:
     return await _FIND(grant.tx, organization_id=grant.organization_id, user_id=user_id)
+
+
+async def lock_user(grant: Grant, user_id: UUID) -> User | None:
+    """Find somebody as the list shows them, and keep the membership until the operation ends."""
+    return await _LOCK(grant.tx, organization_id=grant.organization_id, user_id=user_id)
 
 
 async def lock_owners(grant: Grant) -> list[Membership]:

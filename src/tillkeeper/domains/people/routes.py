@@ -6,7 +6,7 @@ from uuid import UUID
 from litestar import Router, delete, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from tillkeeper.access.guard import Op
+from tillkeeper.access.guard import Op, resource
 from tillkeeper.access.lists import Limit100, Offset
 from tillkeeper.access.policy import require
 from tillkeeper.access.refusals import change_refusals, refusals
@@ -62,7 +62,10 @@ async def invite_user_by_alias(
     operation_id="deleteUser",
     summary="Remove somebody from an organization; the account stays",
     status_code=200,
-    responses=change_refusals(errors.OrganizationNotFound, errors.UserNotFound, errors.LastOwner),
+    opt=resource(queries.lock_user),
+    responses=change_refusals(
+        errors.Stale, errors.OrganizationNotFound, errors.UserNotFound, errors.LastOwner
+    ),
 )
 async def delete_user(op: Op, organization_id: FromPath[UUID], user_id: FromPath[UUID]) -> Done:
     grant = await require(op, Right.USER_DELETE, organization_id)

@@ -24,6 +24,14 @@ _DRY_RUN = {
     "answer, marked `Dry-Run: true`, with secrets masked; nothing of it exists afterwards.",
     "schema": {"type": "boolean"},
 }
+_IF_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "description": "The `ETag` of the resource as you have seen it: if it has another by now, "
+    "nothing is changed.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 1000, "pattern": "^[ -~]+$"},
+}
 _BEARER = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
 
 
@@ -39,7 +47,10 @@ def describe(app: Litestar) -> dict[str, Any]:
             is_public = path.endswith("/auth")
             operation["security"] = [] if is_public else [{"bearer": []}]
             if method in _UNSAFE and not is_public:
-                operation.setdefault("parameters", []).extend((_IDEMPOTENCY_KEY, _DRY_RUN))
+                parameters = operation.setdefault("parameters", [])
+                parameters += [_IDEMPOTENCY_KEY, _DRY_RUN]
+                if "412" in operation["responses"]:
+                    parameters.append(_IF_MATCH)
     return document
 
 
