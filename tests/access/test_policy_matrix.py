@@ -300,6 +300,7 @@ REQUESTS: dict[Right, tuple[str, str, dict[str, str] | None]] = {
     Right.API_KEY_CREATE: ("POST", f"{PATH}/api-keys", KEY),
     Right.API_KEY_UPDATE: ("PATCH", f"{PATH}/api-keys/{ABSENT}", {"status": "enabled"}),
     Right.API_KEY_DELETE: ("DELETE", f"{PATH}/api-keys/{ABSENT}", None),
+    Right.API_KEY_ROTATE: ("POST", f"{PATH}/api-keys/{ABSENT}/rotate", {}),
     Right.BILLING_ADDRESS_READ: ("GET", "/billing-addresses/{address}", None),
     Right.BILLING_ADDRESS_CREATE: ("POST", "/billing-addresses", BILLING),
     Right.BILLING_ADDRESS_UPDATE: ("PATCH", "/billing-addresses/{address}", {"town": "Bonn"}),
@@ -371,7 +372,7 @@ async def _request(world: World, cell: Cell, target: UUID) -> httpx.Response:
     return await world.nobody.request(
         method,
         path.format(id=target, address=address),
-        json=filled if body else None,
+        json=None if body is None else filled,
         headers={"authorization": f"Bearer {token}"},
     )
 

@@ -75,6 +75,8 @@ EXPECTED = {
     "retrieveApiKey": of_organization(OK, DENIED),
     "updateApiKey": of_organization(OK, DENIED, {"status": "enabled"}),
     "deleteApiKey": of_organization(OK, DENIED),
+    "rotateApiKey": of_organization(OK, DENIED, {}),
+    "expirePreviousSecret": of_organization(OK, DENIED),
     "listUsers": of_organization(OK, DENIED),
     "inviteUser": of_organization(DENIED, DENIED, INVITATION),
     "invite_user_by_alias": of_organization(DENIED, DENIED, INVITATION),
@@ -89,7 +91,13 @@ EXPECTED = {
 PUBLIC = {"/api/v0/auth", "/api/v2/auth"}
 HIDDEN = {"invite_user_by_alias"}
 # What a client's own key or address names is theirs to lose: these come last.
-LAST = ("deleteOrganization", "deleteBillingAddress", "deleteApiKey")
+LAST = (
+    "deleteOrganization",
+    "deleteBillingAddress",
+    "expirePreviousSecret",
+    "rotateApiKey",
+    "deleteApiKey",
+)
 
 
 class Route(NamedTuple):
@@ -310,7 +318,7 @@ async def test_a_key_of_the_other_env_is_absent(
     crossed = About(world.shop, world.keys[f"shop_{other}"]["id"], shop.user_id, shop.address_id)
     absent = About(world.shop, ABSENT.key_id, shop.user_id, shop.address_id)
     about_keys = [route for route in routes if "{key_id}" in route.path]
-    assert len(about_keys) == 3
+    assert len(about_keys) == 5
     for client in (world.clients[f"vendor_{env}"], world.clients[f"shop_{env}"]):
         for route in about_keys:
             answer = await crossed.ask(client, route)

@@ -31,6 +31,7 @@ DOORS = {
     "count_pointers_to_address",
     "effective_status",
     "enter",
+    "expire_previous_secret",
     "find_login",
     "find_membership",
     "find_payer",
@@ -42,6 +43,7 @@ DOORS = {
     "list_roots",
     "reaches",
     "record_refused_login",
+    "rotate_key",
     "set_password",
     "sweep_kept_answers",
 }

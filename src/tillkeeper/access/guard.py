@@ -49,7 +49,7 @@ SUBTREE = {"walls": "subtree"}
 """Marks a route that reads what the organization of its path reaches."""
 
 
-_AGENT_AT_MOST = 200
+_AGENT_AT_MOST, _TAGS_AT_MOST = 200, 1000
 
 
 @dataclass(frozen=True)
@@ -260,6 +260,8 @@ def _condition(request: AnyRequest) -> Condition | None:
     header = request.headers.get("if-match")
     if header is None or request.method in ("GET", "HEAD"):
         return None
+    if not header.isascii() or not header.isprintable() or not 1 <= len(header) <= _TAGS_AT_MOST:
+        raise SchemaViolation("header.if-match", "should hold the ETags of earlier answers, or *")
     lock = request.route_handler.opt.get("resource")
     if lock is None:
         raise SchemaViolation("header.if-match", "has no resource to be compared with here")
@@ -293,8 +295,9 @@ def actor_of(credential: Credential, entered: Entered) -> Actor:
         is_administered=entered.is_administered,
         role=entered.role,
         rights=rights,
+        is_limited=entered.permissions is not None,
         reach=KeyReach(entered.reach),
-        listed=tuple(entered.listed or ()),
+        listed=tuple(each for each in entered.listed or () if each != entered.organization_id),
         is_suspended=entered.standing != "active",
     )
 

@@ -46,6 +46,8 @@ class Actor:
     is_administered: bool
     role: Role | None
     rights: frozenset[Right]
+    is_limited: bool = False
+    """Whether a key was given fewer rights than its position allows."""
     reach: KeyReach = KeyReach.ALL
     listed: tuple[UUID, ...] = ()
     """Where the reach is a list: these organizations and the actor's own."""

@@ -13,7 +13,7 @@ from tillkeeper.core.errors import (
     OrganizationNotFound,
     OrganizationSuspended,
 )
-from tillkeeper.core.status import OrganizationStatus
+from tillkeeper.core.status import KeyReach, OrganizationStatus
 from tillkeeper.db.pool import Tx
 
 _CLOSED = (OrganizationStatus.ARCHIVED, OrganizationStatus.PENDING_DELETION)
@@ -112,9 +112,12 @@ def denial(actor: Actor, right: Right, target: Target, env: Env) -> str | None:
 def _fits_relation(actor: Actor, right: Right, target: Target) -> bool:
     is_own = target.organization_id == actor.organization_id
     if right is Right.ORGANIZATION_CREATE:
-        return not target.is_managed
+        # What a key makes it must reach: one that reaches a list makes nothing.
+        return not target.is_managed and (
+            actor.reach is KeyReach.ALL or (actor.reach is KeyReach.MANAGED and is_own)
+        )
     if right is Right.ORGANIZATION_ADMINISTER:
-        return is_own
+        return is_own and actor.reach is KeyReach.ALL
     if right is Right.ORGANIZATION_HAND_OVER:
         return not is_own and not target.is_managed
     return True

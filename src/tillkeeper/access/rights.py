@@ -23,6 +23,7 @@ class Right(StrEnum):
     API_KEY_CREATE = "api_key:create"
     API_KEY_UPDATE = "api_key:update"
     API_KEY_DELETE = "api_key:delete"
+    API_KEY_ROTATE = "api_key:rotate"
     BILLING_ADDRESS_READ = "billing_address:read"
     BILLING_ADDRESS_CREATE = "billing_address:create"
     BILLING_ADDRESS_UPDATE = "billing_address:update"
@@ -45,6 +46,7 @@ DENIALS = {
     Right.API_KEY_CREATE: "create this API key",
     Right.API_KEY_UPDATE: "change this API key",
     Right.API_KEY_DELETE: "delete this API key",
+    Right.API_KEY_ROTATE: "rotate the secret of this API key",
     Right.BILLING_ADDRESS_READ: "see billing addresses here",
     Right.BILLING_ADDRESS_CREATE: "create billing addresses here",
     Right.BILLING_ADDRESS_UPDATE: "change this billing address",
@@ -76,7 +78,9 @@ READS = frozenset(
 )
 """What changes nothing: a suspended organization still may, and an archived one allows it."""
 
-_KEYS = frozenset({Right.API_KEY_CREATE, Right.API_KEY_UPDATE, Right.API_KEY_DELETE})
+_KEYS = frozenset(
+    {Right.API_KEY_CREATE, Right.API_KEY_UPDATE, Right.API_KEY_DELETE, Right.API_KEY_ROTATE}
+)
 _PEOPLE = frozenset({Right.USER_INVITE, Right.USER_DELETE})
 _MONEY = frozenset(
     {

@@ -173,6 +173,16 @@ class OrganizationHasChildren(Conflict):
         super().__init__("This organization manages or administers others: delete those first")
 
 
+class ApiKeyNotRotatable(Conflict):
+    code = "E_API_KEY_NOT_ROTATABLE"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The key is disabled, has expired, or its last secret is still retiring: "
+            "enable it, or end the retiring secret with rotate/expire-now"
+        )
+
+
 class OrganizationArchived(Conflict):
     code = "E_ORGANIZATION_ARCHIVED"
 

@@ -24,6 +24,9 @@ Email = Annotated[
     ),
 ]
 
+Seconds = Annotated[int, Meta(ge=0, le=253_402_300_799)]
+"""A moment, as seconds since 1970 in UTC."""
+
 Gln = Annotated[str, Meta(pattern=r"^[0-9]{13}$(?!\n)")]
 
 

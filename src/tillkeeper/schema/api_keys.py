@@ -61,5 +61,6 @@ api_keys = Table(
     ApiKeyColumns,
     PrimaryKeyConstraint("organization_id", "env", "id"),
     UniqueConstraint("organization_id", "env", "name"),
+    CheckConstraint("expires_at > not_before", "times"),
     CheckConstraint("(reach = 'listed') = (reach_organization_ids IS NOT NULL)", "listed"),
 )

@@ -1,7 +1,7 @@
 from world import World, said
 
 READS = ["api_key:read", "billing_address:read", "organization:read", "user:read"]
-KEYS = ["api_key:create", "api_key:delete", "api_key:update"]
+KEYS = ["api_key:create", "api_key:delete", "api_key:rotate", "api_key:update"]
 
 
 async def test_a_key_learns_who_and_where_it_is(world: World) -> None:

@@ -17,3 +17,12 @@ class ApiKeyUpdated(Event, frozen=True, tag="api_key.updated"):
 
 class ApiKeyDeleted(Event, frozen=True, tag="api_key.deleted"):
     api_key_id: UUID
+
+
+class ApiKeyRotated(Event, frozen=True, tag="api_key.rotated"):
+    api_key_id: UUID
+    overlap_seconds: int
+
+
+class ApiKeySecretExpired(Event, frozen=True, tag="api_key.secret_expired"):
+    api_key_id: UUID

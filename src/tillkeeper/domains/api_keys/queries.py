@@ -10,6 +10,9 @@ from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    ColumnElement,
+    Integer,
+    LargeBinary,
     Text,
     Uuid,
     bindparam,
@@ -26,25 +29,39 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, array, insert
 
 from tillkeeper.access.policy import Grant
 from tillkeeper.access.sight import creator
-from tillkeeper.access.trail import Change, change, record_many
-from tillkeeper.core.errors import OrganizationNotFound
+from tillkeeper.access.trail import Change, Event, change, record_many
+from tillkeeper.core.errors import OrganizationNotFound, SchemaViolation
 from tillkeeper.core.order import Order
-from tillkeeper.domains.api_keys.events import ApiKeyCreated, ApiKeyDeleted, ApiKeyUpdated
+from tillkeeper.core.status import KeyReach
+from tillkeeper.domains.api_keys.events import (
+    ApiKeyCreated,
+    ApiKeyDeleted,
+    ApiKeyRotated,
+    ApiKeySecretExpired,
+    ApiKeyUpdated,
+)
 from tillkeeper.domains.api_keys.wire import ApiKey, OrderBy
 from tillkeeper.schema import ENV, api_keys
 from tillkeeper.sql import Page, differs, given, many, one_or_none
 
 
-class Managed(Struct):
-    """Who administers a key, where that is not its own organization."""
+class Held(Struct, kw_only=True):
+    """What decides who may touch a key: who administers it, and what it is limited to."""
 
     managed_by_organization_id: UUID | None
+    permissions: list[str] | None
+    reach: KeyReach
+    reach_organization_ids: list[UUID] | None
 
 
 class Answer(Struct):
     """A door's yes or no."""
 
     is_so: bool
+
+
+def _seconds(moment: ColumnElement[Any]) -> ColumnElement[Any]:
+    return cast(func.floor(extract("epoch", moment)), BigInteger)
 
 
 _READER = bindparam("reader_id", type_=Uuid)
@@ -73,6 +90,20 @@ _SHOWN = (
     func.coalesce(cast(api_keys.c.managed_by_organization_id, Text), "").label(
         "managed_by_organization_id"
     ),
+    _seconds(api_keys.c.expires_at).label("expires_at"),
+    _seconds(api_keys.c.not_before).label("not_before"),
+    api_keys.c.permissions,
+    case(
+        (api_keys.c.reach == KeyReach.ALL, None),
+        (api_keys.c.reach == KeyReach.LISTED, func.to_jsonb(api_keys.c.reach_organization_ids)),
+        else_=func.to_jsonb(cast(api_keys.c.reach, Text)),
+    ).label("reach"),
+    cast(api_keys.c.allowed_ips, ARRAY(Text)).label("allowed_ips"),
+    api_keys.c.areas,
+    api_keys.c.vat_number,
+    case((api_keys.c.previous_ends_at > func.now(), _seconds(api_keys.c.previous_ends_at))).label(
+        "previous_secret_ends_at"
+    ),
 )
 
 _COLUMNS = {
@@ -95,7 +126,15 @@ _FIND = one_or_none(select(*_SHOWN).where(*_THIS), ApiKey)
 _LOCK = one_or_none(
     select(*_SHOWN).where(*_THIS).with_for_update(key_share=True, of=api_keys), ApiKey
 )
-_FIND_MANAGED = one_or_none(select(api_keys.c.managed_by_organization_id).where(*_THIS), Managed)
+_FIND_HELD = one_or_none(
+    select(
+        api_keys.c.managed_by_organization_id,
+        api_keys.c.permissions,
+        api_keys.c.reach,
+        api_keys.c.reach_organization_ids,
+    ).where(*_THIS),
+    Held,
+)
 _IS_REACHED = one_or_none(
     select(
         func.reaches(
@@ -105,6 +144,19 @@ _IS_REACHED = one_or_none(
     Answer,
 )
 
+_LIMITS: tuple[Any, ...] = tuple(
+    api_keys.c[name]
+    for name in (
+        "expires_at",
+        "not_before",
+        "permissions",
+        "reach",
+        "reach_organization_ids",
+        "allowed_ips",
+        "areas",
+        "vat_number",
+    )
+)
 _WRITTEN = (
     api_keys.c.id,
     api_keys.c.organization_id,
@@ -118,6 +170,7 @@ _WRITTEN = (
     api_keys.c.created_at,
     api_keys.c.created_by_user,
     api_keys.c.created_by_organization_id,
+    *_LIMITS,
 )
 _INSERT = change(
     insert(api_keys)
@@ -147,8 +200,8 @@ async def lock_api_key(grant: Grant, key_id: UUID) -> ApiKey | None:
     return await _LOCK(grant.tx, **grant.scope, key_id=key_id, reader_id=grant.reader_id)
 
 
-async def find_managed(grant: Grant, key_id: UUID) -> Managed | None:
-    return await _FIND_MANAGED(grant.tx, **grant.scope, key_id=key_id)
+async def find_held(grant: Grant, key_id: UUID) -> Held | None:
+    return await _FIND_HELD(grant.tx, **grant.scope, key_id=key_id)
 
 
 async def is_reached(grant: Grant, *, one: UUID, other: UUID) -> bool:
@@ -180,14 +233,56 @@ async def update_api_key(
     grant: Grant, event: ApiKeyUpdated, row: Mapping[str, object]
 ) -> ApiKey | None:
     new = {f"new_{name}": value for name, value in row.items()}
-    return await _update(frozenset(row))(
-        grant, event, key_id=event.api_key_id, reader_id=grant.reader_id, **new
-    )
+    try:
+        return await _update(frozenset(row))(
+            grant, event, key_id=event.api_key_id, reader_id=grant.reader_id, **new
+        )
+    except asyncpg.CheckViolationError as error:
+        raise SchemaViolation("body.expires_at", "should be later than not_before") from error
 
 
 async def delete_api_key(grant: Grant, event: ApiKeyDeleted) -> bool:
     deleted = await _DELETE(grant, event, key_id=event.api_key_id, reader_id=grant.reader_id)
     return deleted is not None
+
+
+_ROTATE = one_or_none(
+    select(
+        func.rotate_key(
+            bindparam("key_id", type_=Uuid),
+            bindparam("digest", type_=LargeBinary),
+            bindparam("overlap_seconds", type_=Integer),
+            type_=Boolean,
+        ).label("is_so")
+    ),
+    Answer,
+)
+_EXPIRE_PREVIOUS = one_or_none(
+    select(
+        func.expire_previous_secret(bindparam("key_id", type_=Uuid), type_=Boolean).label("is_so")
+    ),
+    Answer,
+)
+
+
+async def rotate_api_key(grant: Grant, event: ApiKeyRotated, digest: bytes) -> bool:
+    """Replace the secret of a key behind the walls; False where it cannot be rotated now."""
+    done = await _ROTATE(
+        grant.tx, key_id=event.api_key_id, digest=digest, overlap_seconds=event.overlap_seconds
+    )
+    return await _recorded(grant, event, done)
+
+
+async def expire_previous_secret(grant: Grant, event: ApiKeySecretExpired) -> bool:
+    """End the retiring secret of a key behind the walls; False where there is none."""
+    return await _recorded(grant, event, await _EXPIRE_PREVIOUS(grant.tx, key_id=event.api_key_id))
+
+
+async def _recorded(grant: Grant, event: Event, done: Answer | None) -> bool:
+    if done is None or not done.is_so:
+        return False
+    await record_many(grant, [(grant.organization_id, event)])
+    return True
 
 
 _BULK: tuple[Any, ...] = (
@@ -199,6 +294,7 @@ _BULK: tuple[Any, ...] = (
     api_keys.c.metadata,
     api_keys.c.managed_by_organization_id,
     api_keys.c.created_at,
+    *_LIMITS,
 )
 _wanted = (
     func.jsonb_to_recordset(bindparam("rows", type_=JSONB))

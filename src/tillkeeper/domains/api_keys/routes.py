@@ -21,6 +21,7 @@ from tillkeeper.domains.api_keys.wire import (
     ApiKeyCreate,
     ApiKeyList,
     ApiKeyPatch,
+    ApiKeyRotation,
     Kind,
     NewApiKey,
     OrderBy,
@@ -107,6 +108,41 @@ async def delete_api_key(op: Op, organization_id: FromPath[UUID], key_id: FromPa
     return await actions.delete_api_key(grant, key_id)
 
 
+@post(
+    "/{key_id:uuid}/rotate",
+    operation_id="rotateApiKey",
+    summary="Give an API key another secret; the old one works on for the overlap",
+    status_code=200,
+    opt=resource(queries.lock_api_key),
+    responses=change_refusals(
+        errors.Stale,
+        errors.OrganizationNotFound,
+        errors.ApiKeyNotFound,
+        errors.ApiKeyNotRotatable,
+    ),
+)
+async def rotate_api_key(
+    op: Op, organization_id: FromPath[UUID], key_id: FromPath[UUID], data: JSONBody[ApiKeyRotation]
+) -> NewApiKey:
+    grant = await require(op, Right.API_KEY_ROTATE, organization_id)
+    return await actions.rotate_api_key(grant, key_id, data)
+
+
+@post(
+    "/{key_id:uuid}/rotate/expire-now",
+    operation_id="expirePreviousSecret",
+    summary="End the old secret of a rotated API key, and the tokens it was traded for",
+    status_code=200,
+    opt=resource(queries.lock_api_key),
+    responses=change_refusals(errors.Stale, errors.OrganizationNotFound, errors.ApiKeyNotFound),
+)
+async def expire_previous_secret(
+    op: Op, organization_id: FromPath[UUID], key_id: FromPath[UUID]
+) -> ApiKey:
+    grant = await require(op, Right.API_KEY_ROTATE, organization_id)
+    return await actions.expire_previous_secret(grant, key_id)
+
+
 router = Router(
     "/organizations/{organization_id:uuid}/api-keys",
     route_handlers=[
@@ -115,6 +151,8 @@ router = Router(
         retrieve_api_key,
         update_api_key,
         delete_api_key,
+        rotate_api_key,
+        expire_previous_secret,
     ],
     tags=["API keys"],
 )

@@ -20,6 +20,7 @@ from tillkeeper.core.ids import uuid4
 from tillkeeper.core.status import Role
 from tillkeeper.domains.api_keys import actions as api_keys
 from tillkeeper.domains.api_keys import queries as api_key_queries
+from tillkeeper.domains.api_keys.rules import Limits
 from tillkeeper.domains.api_keys.wire import NewApiKey
 from tillkeeper.domains.organizations import actions as organizations
 from tillkeeper.domains.organizations import changes, rules
@@ -43,6 +44,7 @@ class _Row:
     item: BatchItem
     id: UUID
     columns: dict[str, Any] = field(default_factory=dict)
+    limits: Limits | None = None
     refusal: Refusal | None = None
     organization: Organization | None = None
     api_key: NewApiKey | None = None
@@ -104,6 +106,7 @@ async def _create_below(op: Operation, parent: UUID, rows: list[_Row]) -> None:
         return
     for row in rows:
         await _describe(grant, row)
+    await _limit_keys(grant, rows)
     ready = [row for row in rows if row.refusal is None]
     envs = rules.envs_at_birth(grant.env, is_main=False, is_payer_live=False)
     found = await changes.insert_many_managed(grant, [row.columns for row in ready], envs=envs)
@@ -131,15 +134,31 @@ async def _describe(grant: Grant, row: _Row) -> None:
         row.refusal = refusal
 
 
+async def _limit_keys(grant: Grant, rows: list[_Row]) -> None:
+    """Decide what each wanted key is limited to, or why it may not be made.
+
+    The new organizations stand below the granted one, so that its answer holds for each of them.
+    """
+    for row in rows:
+        if row.refusal is None and row.item.api_key is not None:
+            try:
+                inner = await require(grant.op, Right.API_KEY_CREATE, grant.organization_id)
+                row.limits = await api_keys.limits_of_new(
+                    inner, row.item.api_key.permissions, row.item.api_key.reach, is_own=False
+                )
+            except Refusal as refusal:
+                row.refusal = refusal
+
+
 async def _create_keys(grant: Grant, rows: list[_Row]) -> None:
     if not rows:
         return
     secrets: dict[UUID, str] = {}
     columns = []
     for row in rows:
-        if row.item.api_key is not None:
+        if row.item.api_key is not None and row.limits is not None:
             key_id = uuid4()
-            minted, secrets[key_id] = api_keys.mint_row(grant, row.item.api_key, key_id)
+            minted, secrets[key_id] = api_keys.mint_row(grant, row.item.api_key, key_id, row.limits)
             digest: bytes = minted.pop("secret_digest")
             manager = row.item.api_key.managed_by_organization_id
             columns.append(
