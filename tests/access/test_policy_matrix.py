@@ -293,6 +293,7 @@ REQUESTS: dict[Right, tuple[str, str, dict[str, str] | None]] = {
     Right.ORGANIZATION_DELETE: ("DELETE", PATH, None),
     Right.ORGANIZATION_ENABLE_ENV: ("POST", f"{PATH}/enable-env", {"env": "TEST"}),
     Right.ORGANIZATION_HAND_OVER: ("POST", f"{PATH}/handover", None),
+    Right.ORGANIZATION_SUSPEND: ("POST", f"{PATH}/status", {"status": "active"}),
     Right.USER_READ: ("GET", f"{PATH}/users", None),
     Right.USER_INVITE: ("POST", f"{PATH}/users", {"email": "{unique}@example.org"}),
     Right.USER_DELETE: ("DELETE", f"{PATH}/users/{ABSENT}", None),

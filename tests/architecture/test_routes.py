@@ -69,6 +69,7 @@ EXPECTED = {
     "deleteOrganization": of_organization(DENIED, DENIED),
     # The one operation that crosses the envs: it enables the one that is missing.
     "enableEnvironment": Expected(NO_ORGANIZATION, DENIED, DENIED, OK, {"env": "LIVE"}),
+    "setOrganizationStatus": of_organization(DENIED, DENIED, {"status": "active"}),
     "handOverOrganization": of_organization(DENIED, DENIED),
     "createApiKey": of_organization(OK, DENIED, KEY),
     "listApiKeys": of_organization(OK, DENIED),

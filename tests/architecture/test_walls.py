@@ -40,6 +40,7 @@ DOORS = {
     "is_manned",
     "is_live",
     "is_needed",
+    "list_due_purges",
     "list_roots",
     "reaches",
     "record_refused_login",

@@ -21,6 +21,7 @@ class ActorKind(StrEnum):
     KEY = "key"
     USER = "user"
     OPERATOR = "operator"
+    SYSTEM = "system"
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,16 +63,36 @@ async def operate(
     house: House, organization_id: UUID, env: Env, envs: tuple[Env, ...], operator_id: UUID
 ) -> AsyncGenerator[Operation]:
     """Open an operation on one organization and what it reaches, there already or to be made."""
+    actor = _mighty(ActorKind.OPERATOR, operator_id, organization_id, env)
+    async with _operation(house, actor, envs) as op:
+        yield op
+
+
+@asynccontextmanager
+async def do_chore(house: House, organization_id: UUID, env: Env) -> AsyncGenerator[Operation]:
+    """Open an operation that the service itself does on one organization."""
+    actor = _mighty(ActorKind.SYSTEM, uuid4(), organization_id, env)
+    async with _operation(house, actor, (env,)) as op:
+        yield op
+
+
+@asynccontextmanager
+async def _operation(
+    house: House, actor: Actor, envs: tuple[Env, ...]
+) -> AsyncGenerator[Operation]:
+    organization_id = actor.organization_id
     async with house.db.begin() as tx:
         walls = {
             "organization_id": organization_id,
             "reach_of": organization_id,
             "actor_of": organization_id,
         }
-        await _PUT_UP_WALLS(tx, env=env, **{name: str(value) for name, value in walls.items()})
+        await _PUT_UP_WALLS(
+            tx, env=actor.env, **{name: str(value) for name, value in walls.items()}
+        )
         yield Operation(
             tx=tx,
-            actor=_operator(operator_id, organization_id, env),
+            actor=actor,
             target=Target(organization_id, envs, is_managed=False),
             is_wide=True,
             house=house,
@@ -103,9 +123,9 @@ async def list_roots(house: House, *, most: int) -> list[UUID]:
         return [root.id for root in await _LIST_ROOTS(tx, most=most)]
 
 
-def _operator(operator_id: UUID, organization_id: UUID, env: Env) -> Actor:
+def _mighty(kind: ActorKind, operator_id: UUID, organization_id: UUID, env: Env) -> Actor:
     return Actor(
-        kind=ActorKind.OPERATOR,
+        kind=kind,
         id=operator_id,
         organization_id=organization_id,
         env=env,

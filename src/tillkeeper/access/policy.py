@@ -59,7 +59,7 @@ async def require(
         raise OrganizationSuspended
     if sentence := denial(op.actor, right, target, wanted):
         raise AccessDenied(sentence, right=right, organization_id=organization_id, env=wanted)
-    if target.status in _CLOSED and right not in READS:
+    if target.status in _CLOSED and right not in READS and right is not Right.ORGANIZATION_SUSPEND:
         raise OrganizationArchived
     grant = Grant(op, right, organization_id, wanted)
     if op.condition is not None and right not in READS:
@@ -98,7 +98,7 @@ def denial(actor: Actor, right: Right, target: Target, env: Env) -> str | None:
     Visibility is decided already; what is left is the actor's own rights, the env, and what the
     relation between the two organizations allows.
     """
-    if actor.kind is ActorKind.OPERATOR:
+    if actor.kind in (ActorKind.OPERATOR, ActorKind.SYSTEM):
         return None
     if right not in actor.rights or not _fits_relation(actor, right, target):
         return f"This credential may not {DENIALS[right]}"
@@ -120,6 +120,8 @@ def _fits_relation(actor: Actor, right: Right, target: Target) -> bool:
         return is_own and actor.reach is KeyReach.ALL
     if right is Right.ORGANIZATION_HAND_OVER:
         return not is_own and not target.is_managed
+    if right is Right.ORGANIZATION_SUSPEND:
+        return not is_own
     return True
 
 

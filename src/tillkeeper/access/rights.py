@@ -16,6 +16,7 @@ class Right(StrEnum):
     ORGANIZATION_DELETE = "organization:delete"
     ORGANIZATION_ENABLE_ENV = "organization:enable_env"
     ORGANIZATION_HAND_OVER = "organization:hand_over"
+    ORGANIZATION_SUSPEND = "organization:suspend"
     USER_READ = "user:read"
     USER_INVITE = "user:invite"
     USER_DELETE = "user:delete"
@@ -39,6 +40,7 @@ DENIALS = {
     Right.ORGANIZATION_DELETE: "delete this organization",
     Right.ORGANIZATION_ENABLE_ENV: "enable an env of this organization",
     Right.ORGANIZATION_HAND_OVER: "hand this organization over: only who administers it may",
+    Right.ORGANIZATION_SUSPEND: "set the status of this organization: only who stands above it may",
     Right.USER_READ: "see the people of this organization",
     Right.USER_INVITE: "invite people to this organization",
     Right.USER_DELETE: "remove people from this organization",
@@ -58,6 +60,7 @@ PROFILE_WRITES = frozenset(
         Right.ORGANIZATION_UPDATE,
         Right.ORGANIZATION_DELETE,
         Right.ORGANIZATION_HAND_OVER,
+        Right.ORGANIZATION_SUSPEND,
         Right.USER_INVITE,
         Right.USER_DELETE,
         Right.BILLING_ADDRESS_CREATE,

@@ -190,6 +190,13 @@ class OrganizationArchived(Conflict):
         super().__init__("This organization is archived: set its status to active first")
 
 
+class OrganizationProtected(Conflict):
+    code = "E_ORGANIZATION_PROTECTED"
+
+    def __init__(self) -> None:
+        super().__init__("The organization is protected: set delete_protection to false first")
+
+
 class OrganizationIsLive(Conflict):
     code = "E_ORGANIZATION_IS_LIVE"
 

@@ -149,5 +149,6 @@ for _pointer in (
     "bill_to_organization",
     "billing_address_id",
     "contact_person_id",
+    "purge_at",
 ):
     Index(None, organizations.c[_pointer], postgresql_where=text(f"{_pointer} IS NOT NULL"))

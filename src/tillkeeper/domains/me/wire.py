@@ -10,7 +10,7 @@ from tillkeeper.core.wire import Reply
 
 class MyActor(Reply, kw_only=True):
     id: UUID
-    kind: Literal["key", "user", "operator"]
+    kind: Literal["key", "user", "operator", "system"]
     role: Role | None = None
 
 

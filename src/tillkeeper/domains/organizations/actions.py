@@ -19,11 +19,13 @@ from tillkeeper.core.errors import (
     OrganizationIsLive,
     OrganizationIsPayer,
     OrganizationNotFound,
+    OrganizationProtected,
     ParentNotFound,
     SchemaViolation,
     UserNotFound,
 )
 from tillkeeper.core.ids import uuid4
+from tillkeeper.core.status import OrganizationStatus
 from tillkeeper.core.wire import Done
 from tillkeeper.domains.organizations import changes, queries, rules
 from tillkeeper.domains.organizations.events import (
@@ -31,6 +33,7 @@ from tillkeeper.domains.organizations.events import (
     OrganizationDeleted,
     OrganizationEnvEnabled,
     OrganizationHandedOver,
+    OrganizationStatusChanged,
     OrganizationUpdated,
 )
 from tillkeeper.domains.organizations.wire import (
@@ -38,6 +41,7 @@ from tillkeeper.domains.organizations.wire import (
     Organization,
     OrganizationCreate,
     OrganizationPatch,
+    OrganizationStatusChange,
 )
 
 _APART = {
@@ -46,6 +50,7 @@ _APART = {
     "billing_address_id",
     "managed_configuration",
     "managed_by_organization_id",
+    "delete_protection",
 }
 _CREATES = {Right.ORGANIZATION_CREATE, Right.ORGANIZATION_ADMINISTER}
 
@@ -99,15 +104,41 @@ async def delete_organization(grant: Grant) -> Done:
     """Delete it with its keys, members and addresses, unless LIVE or somebody leans on it."""
     if grant.op.target is not None and Env.LIVE in grant.op.target.envs:
         raise OrganizationIsLive
+    await _check_deletable(grant)
+    event = OrganizationDeleted(organization_id=grant.organization_id)
+    if not await changes.delete_organization(grant, event):
+        raise OrganizationNotFound(grant.organization_id)
+    return Done(success=True)
+
+
+async def _check_deletable(grant: Grant) -> None:
+    """Refuse to delete what is protected, or what somebody leans on."""
+    if (await queries.find_parents(grant)).is_delete_protected:
+        raise OrganizationProtected
     needed = await queries.find_needed(grant)
     if needed.has_children:
         raise OrganizationHasChildren
     if needed.is_payer:
         raise OrganizationIsPayer
-    event = OrganizationDeleted(organization_id=grant.organization_id)
-    if not await changes.delete_organization(grant, event):
+
+
+async def set_status(grant: Grant, wanted: OrganizationStatusChange) -> Organization:
+    """Suspend, archive, mark for deletion or restore, with effect from the next request on.
+
+    Only what is in TEST alone, and could be deleted now, is marked for deletion.
+    """
+    current = await queries.lock_organization(grant)
+    if current is None:
         raise OrganizationNotFound(grant.organization_id)
-    return Done(success=True)
+    if wanted.status is OrganizationStatus.PENDING_DELETION:
+        if Env.LIVE in current.envs:
+            raise OrganizationIsLive
+        await _check_deletable(grant)
+    event = OrganizationStatusChanged(
+        organization_id=grant.organization_id, status=wanted.status, reason=wanted.reason
+    )
+    row = rules.status_columns(wanted, grant.op.now)
+    return await changes.set_status(grant, event, row) or current
 
 
 async def enable_env(grant: Grant, env: Env) -> Done:
@@ -210,6 +241,8 @@ async def _changed_columns(grant: Grant, patch: OrganizationPatch) -> Mapping[st
         payer_live = await _check_payer(grant.op, patch.billing_options)
         rules.check_payer_env(grant.env, is_main=False, is_payer_live=payer_live)
         row |= rules.billing_columns(patch.billing_options, manager=None, is_withheld_old=None)
+    if patch.delete_protection is not UNSET:
+        row["is_delete_protected"] = patch.delete_protection
     if patch.managed_configuration is not UNSET:
         old = patch.managed_configuration
         row["managed_configuration"] = structs.asdict(old) if old else None

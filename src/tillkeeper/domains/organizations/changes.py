@@ -41,6 +41,7 @@ from tillkeeper.domains.organizations.events import (
     OrganizationDeleted,
     OrganizationEnvEnabled,
     OrganizationHandedOver,
+    OrganizationStatusChanged,
     OrganizationUpdated,
 )
 from tillkeeper.domains.organizations.wire import Organization
@@ -204,6 +205,16 @@ async def update_organization(
         raise _gone(error, row) from error
 
 
+_SET_STATUS = _update(frozenset({"status", "status_reason", "grace_ends_at", "purge_at"}))
+
+
+async def set_status(
+    grant: Grant, event: OrganizationStatusChanged, row: Mapping[str, object]
+) -> Organization | None:
+    new = {f"new_{name}": value for name, value in row.items()}
+    return await _SET_STATUS(grant, event, reader_id=grant.reader_id, **new)
+
+
 _ENABLE_LIVE = change(
     update(organizations)
     .where(organizations.c.id == _ID)
@@ -212,7 +223,21 @@ _ENABLE_LIVE = change(
     Changed,
 )
 _DELETE = change(
-    delete(organizations).where(organizations.c.id == _ID).returning(organizations.c.id), Changed
+    delete(organizations)
+    .where(organizations.c.id == _ID, organizations.c.is_delete_protected.is_(False))
+    .returning(organizations.c.id),
+    Changed,
+)
+_PURGE = change(
+    delete(organizations)
+    .where(
+        organizations.c.id == _ID,
+        organizations.c.is_delete_protected.is_(False),
+        organizations.c.purge_at <= func.now(),
+        organizations.c.envs == [Env.TEST],
+    )
+    .returning(organizations.c.id),
+    Changed,
 )
 
 
@@ -221,6 +246,14 @@ async def enable_live(grant: Grant, event: OrganizationEnvEnabled) -> None:
         await _ENABLE_LIVE(grant, event, envs=[Env.TEST, Env.LIVE])
     except asyncpg.UniqueViolationError as error:
         raise ExternalIdConflict from error
+
+
+async def purge_organization(grant: Grant, event: OrganizationDeleted) -> bool:
+    """Delete it if its deletion is still due, it is in TEST alone, and nobody leans on it."""
+    try:
+        return await _PURGE(grant, event) is not None
+    except asyncpg.ForeignKeyViolationError:
+        return False
 
 
 async def delete_organization(grant: Grant, event: OrganizationDeleted) -> bool:

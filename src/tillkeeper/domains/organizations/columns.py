@@ -5,10 +5,22 @@ SQL, because lists, single reads and writes all answer with it; only `queries` i
 
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, and_, case, func, or_
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    and_,
+    case,
+    cast,
+    extract,
+    func,
+    or_,
+    true,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from tillkeeper.access.sight import creator
+from tillkeeper.core.status import OrganizationStatus
 from tillkeeper.schema import organizations
 
 WRITTEN = tuple(
@@ -53,7 +65,16 @@ def shown_to(reader: ColumnElement[Any]) -> list[ColumnElement[Any]]:
         creator(reader, table.id, table.created_by_user, table.created_by_organization_id).label(
             "created_by_user"
         ),
+        case((table.status == OrganizationStatus.ACTIVE, None), else_=table.status).label("status"),
+        table.status_reason,
+        _seconds(table.grace_ends_at).label("grace_ends_at"),
+        _seconds(table.purge_at).label("purge_at"),
+        case((table.is_delete_protected, true())).label("delete_protection"),
     ]
+
+
+def _seconds(moment: ColumnElement[Any]) -> ColumnElement[Any]:
+    return cast(func.floor(extract("epoch", moment)), BigInteger)
 
 
 def _contact_person(reader: ColumnElement[Any]) -> ColumnElement[Any]:

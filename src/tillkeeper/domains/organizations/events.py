@@ -4,6 +4,7 @@ from uuid import UUID
 
 from tillkeeper.access.trail import Event
 from tillkeeper.core.env import Env
+from tillkeeper.core.status import OrganizationStatus
 
 
 class OrganizationCreated(Event, frozen=True, tag="organization.created"):
@@ -28,3 +29,9 @@ class OrganizationEnvEnabled(Event, frozen=True, tag="organization.env_enabled")
 
 class OrganizationHandedOver(Event, frozen=True, tag="organization.handed_over"):
     organization_id: UUID
+
+
+class OrganizationStatusChanged(Event, frozen=True, tag="organization.status_changed"):
+    organization_id: UUID
+    status: OrganizationStatus
+    reason: str | None

@@ -8,6 +8,7 @@ from msgspec import Struct
 from sqlalchemy import (
     Boolean,
     ColumnElement,
+    Integer,
     Uuid,
     any_,
     bindparam,
@@ -29,6 +30,7 @@ from tillkeeper.core.errors import OrganizationNotFound
 from tillkeeper.core.order import Order
 from tillkeeper.core.paging import Cursor
 from tillkeeper.core.status import KeyReach, OrganizationType
+from tillkeeper.db.pool import Tx
 from tillkeeper.domains.organizations.columns import shown_to
 from tillkeeper.domains.organizations.wire import OrderBy, Organization
 from tillkeeper.schema import ENV, memberships, organizations
@@ -70,10 +72,11 @@ class Needed(Struct):
 
 
 class Parents(Struct, kw_only=True):
-    """Who manages an organization, and who pays for it."""
+    """Who manages an organization, who pays for it, and whether it may be deleted."""
 
     managed_by_organization_id: UUID | None
     bill_to_organization: UUID | None
+    is_delete_protected: bool
 
 
 class Answer(Struct):
@@ -117,6 +120,16 @@ _LOCK = one_or_none(
 async def lock_organization(grant: Grant) -> Organization | None:
     """Read it as `get_organization` does, and keep it as it is until the operation ends."""
     return await _LOCK(grant.tx, **grant.scope, reader_id=grant.reader_id)
+
+
+_LIST_DUE = many(
+    select(func.list_due_purges(bindparam("most", type_=Integer)).table_valued("id")), Found
+)
+
+
+async def list_due_purges(tx: Tx, *, most: int) -> list[UUID]:
+    """Return organizations whose deletion is due, the longest due first."""
+    return [found.id for found in await _LIST_DUE(tx, most=most)]
 
 
 _LIST_ORDER = (organizations.c.created_at, organizations.c.id)
@@ -281,9 +294,11 @@ _IS_NEEDED = one_or_none(
     select(func.is_needed(_ID).table_valued("has_children", "is_payer")), Needed
 )
 _FIND_PARENTS = one_or_none(
-    select(organizations.c.managed_by_organization_id, organizations.c.bill_to_organization).where(
-        organizations.c.id == _ID
-    ),
+    select(
+        organizations.c.managed_by_organization_id,
+        organizations.c.bill_to_organization,
+        organizations.c.is_delete_protected,
+    ).where(organizations.c.id == _ID),
     Parents,
 )
 

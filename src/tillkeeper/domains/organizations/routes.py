@@ -25,6 +25,7 @@ from tillkeeper.domains.organizations.wire import (
     OrganizationCreate,
     OrganizationList,
     OrganizationPatch,
+    OrganizationStatusChange,
     Tree,
 )
 
@@ -145,6 +146,7 @@ async def update_organization(
         errors.Stale,
         errors.OrganizationNotFound,
         errors.OrganizationIsLive,
+        errors.OrganizationProtected,
         errors.OrganizationHasChildren,
         errors.OrganizationIsPayer,
         errors.BillingAddressInUse,
@@ -171,6 +173,28 @@ async def delete_organization(op: Op, organization_id: FromPath[UUID]) -> Done:
 async def enable_env(op: Op, organization_id: FromPath[UUID], data: JSONBody[EnableEnv]) -> Done:
     grant = await require(op, Right.ORGANIZATION_ENABLE_ENV, organization_id)
     return await actions.enable_env(grant, data.env)
+
+
+@post(
+    "/{organization_id:uuid}/status",
+    operation_id="setOrganizationStatus",
+    summary="Suspend, archive, mark for deletion or restore an organization, from above",
+    status_code=200,
+    opt=resource(queries.lock_organization),
+    responses=change_refusals(
+        errors.Stale,
+        errors.OrganizationNotFound,
+        errors.OrganizationIsLive,
+        errors.OrganizationProtected,
+        errors.OrganizationHasChildren,
+        errors.OrganizationIsPayer,
+    ),
+)
+async def set_status(
+    op: Op, organization_id: FromPath[UUID], data: JSONBody[OrganizationStatusChange]
+) -> Organization:
+    grant = await require(op, Right.ORGANIZATION_SUSPEND, organization_id)
+    return await actions.set_status(grant, data)
 
 
 @post(
@@ -212,6 +236,7 @@ router = Router(
         update_organization,
         delete_organization,
         enable_env,
+        set_status,
         hand_over,
         retrieve_tree,
     ],

@@ -1,6 +1,7 @@
 """Decisions about organizations that need no database."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from tillkeeper.core.env import Env
@@ -10,7 +11,8 @@ from tillkeeper.core.errors import (
     PayerNotLive,
     SchemaViolation,
 )
-from tillkeeper.domains.organizations.wire import BillingOptions
+from tillkeeper.core.status import OrganizationStatus
+from tillkeeper.domains.organizations.wire import BillingOptions, OrganizationStatusChange
 
 LIVE_FOR_MAIN = (
     "A main organization becomes LIVE by its contract, or when `billing_options."
@@ -55,6 +57,19 @@ def check_live(*, is_managed: bool, is_live_above: bool) -> None:
     """Refuse LIVE where neither the manager nor the payer is LIVE."""
     if not is_live_above:
         raise LiveNotAvailable(LIVE_FOR_MANAGED if is_managed else LIVE_FOR_MAIN)
+
+
+def status_columns(wanted: OrganizationStatusChange, now: datetime) -> dict[str, object]:
+    """Return what is stored of a status: a grace for a suspension alone, a day for a deletion."""
+    is_suspended = wanted.status is OrganizationStatus.SUSPENDED
+    is_pending = wanted.status is OrganizationStatus.PENDING_DELETION
+    is_active = wanted.status is OrganizationStatus.ACTIVE
+    return {
+        "status": wanted.status,
+        "status_reason": None if is_active else wanted.reason,
+        "grace_ends_at": now + timedelta(seconds=wanted.grace_seconds) if is_suspended else None,
+        "purge_at": now + timedelta(days=wanted.purge_in_days) if is_pending else None,
+    }
 
 
 def billing_columns(

@@ -1,14 +1,14 @@
 """Organizations on the wire."""
 
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from tillkeeper.core.countries import CountryCode
 from tillkeeper.core.env import Env
-from tillkeeper.core.status import OrganizationType
+from tillkeeper.core.status import OrganizationStatus, OrganizationType
 from tillkeeper.core.wire import Gln, Line, Metadata, Name, Reply, Request
 
 
@@ -75,6 +75,23 @@ class OrganizationPatch(Request, kw_only=True):
     managed_configuration: ManagedConfiguration | UnsetType | None = UNSET
     metadata: Metadata | UnsetType | None = UNSET
     managed_by_organization_id: UUID | UnsetType | None = UNSET
+    delete_protection: bool | UnsetType = UNSET
+
+
+class OrganizationStatusChange(Request, kw_only=True):
+    """What an organization is from now on; what is below it follows, as far as it is stricter."""
+
+    status: OrganizationStatus
+    reason: Line | None = None
+    """Shown to the organization itself, and to nobody below it."""
+    grace_seconds: Annotated[int, Meta(ge=0, le=7_776_000)] = 604_800
+    """Of a suspension: how long its people and keys still read, and its tills still sign."""
+    purge_in_days: Annotated[int, Meta(ge=1, le=90)] = 30
+    """Of a deletion to come: when it is carried out."""
+
+    def __post_init__(self) -> None:
+        if self.status is OrganizationStatus.SUSPENDED and self.reason is None:
+            raise ValueError("reason is required to suspend an organization")
 
 
 class EnableEnv(Request, kw_only=True):
@@ -105,6 +122,12 @@ class Organization(Reply, kw_only=True):
     managed_by_organization_id: UUID | None = None
     administered_by_organization_id: UUID | None = None
     created_by_user: UUID
+    status: OrganizationStatus | None = None
+    """Its own, where it is not active."""
+    status_reason: str | None = None
+    grace_ends_at: int | None = None
+    purge_at: int | None = None
+    delete_protection: bool | None = None
 
 
 class OrganizationList(Reply, kw_only=True):

@@ -1,6 +1,10 @@
 """Every chore of the service, and how often it is due."""
 
 from tillkeeper.access.operator import sweep_kept_answers
+from tillkeeper.domains.organizations.jobs import purge
 from tillkeeper.surfaces.worker.loop import Chore
 
-CHORES = (Chore("sweep kept answers", 600, sweep_kept_answers),)
+CHORES = (
+    Chore("sweep kept answers", 600, sweep_kept_answers),
+    Chore("purge organizations", 60, purge),
+)
