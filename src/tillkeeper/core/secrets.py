@@ -5,14 +5,19 @@ import re
 import secrets
 import string
 from binascii import crc32
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal
 
 from tillkeeper.core.env import Env
 
 KEY_PATTERN = re.compile(r"(?:test|live)_[0-9a-z]{25}_[a-z0-9\-]{3,30}")
 SECRET_PATTERN = re.compile(r"[0-9A-Za-z]{43}")
+
+# The public expressions of docs/keys.md: the same, where they stand in other text.
+KEY_IN_TEXT = re.compile(rf"(?<![0-9A-Za-z]){KEY_PATTERN.pattern}(?![a-z0-9\-])")
+SECRET_IN_TEXT = re.compile(rf"(?<![0-9A-Za-z]){SECRET_PATTERN.pattern}(?![0-9A-Za-z])")
 
 _BASE36 = string.digits + string.ascii_lowercase
 _BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
@@ -79,6 +84,29 @@ def looks_minted(secret: str) -> bool:
     if not SECRET_PATTERN.fullmatch(secret):
         return False
     return secret[_RANDOM_LENGTH:] == _checksum(secret[:_RANDOM_LENGTH])
+
+
+@dataclass(frozen=True)
+class Found:
+    """A key or a secret of ours in some text; the secret itself cannot be printed."""
+
+    kind: Literal["key", "secret"]
+    start: int
+    text: str = field(repr=False)
+
+
+def find_minted(text: str) -> Iterator[Found]:
+    """Yield the keys and secrets in a text in their order, without asking any installation.
+
+    A key has no checksum: what looks like one is named. A secret is named by its checksum alone.
+    """
+    keys = [Found("key", found.start(), found[0]) for found in KEY_IN_TEXT.finditer(text)]
+    minted = [
+        Found("secret", found.start(), found[0])
+        for found in SECRET_IN_TEXT.finditer(text)
+        if looks_minted(found[0])
+    ]
+    yield from sorted(keys + minted, key=lambda found: found.start)
 
 
 def _checksum(random: str) -> str:

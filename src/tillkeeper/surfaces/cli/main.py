@@ -33,6 +33,7 @@ from tillkeeper.surfaces.cli.customers import CustomersRefusal, read_customers
 from tillkeeper.surfaces.cli.demo import demonstrate
 from tillkeeper.surfaces.cli.doctor import examine, print_findings
 from tillkeeper.surfaces.cli.key_file import KeyFileRefusal
+from tillkeeper.surfaces.cli.keys import keys
 from tillkeeper.surfaces.cli.local import read_trees
 from tillkeeper.surfaces.cli.provision import (
     print_faults,
@@ -80,6 +81,9 @@ def main() -> None:
 @click.version_option(package_name="tillkeeper")
 def tillkeeper() -> None:
     """Run the self-hosted management plane for fiscal services."""
+
+
+tillkeeper.add_command(keys)
 
 
 @tillkeeper.command()
