@@ -302,6 +302,7 @@ REQUESTS: dict[Right, tuple[str, str, dict[str, str] | None]] = {
     Right.API_KEY_UPDATE: ("PATCH", f"{PATH}/api-keys/{ABSENT}", {"status": "enabled"}),
     Right.API_KEY_DELETE: ("DELETE", f"{PATH}/api-keys/{ABSENT}", None),
     Right.API_KEY_ROTATE: ("POST", f"{PATH}/api-keys/{ABSENT}/rotate", {}),
+    Right.ACCESS_READ: ("GET", f"{PATH}/access", None),
     Right.BILLING_ADDRESS_READ: ("GET", "/billing-addresses/{address}", None),
     Right.BILLING_ADDRESS_CREATE: ("POST", "/billing-addresses", BILLING),
     Right.BILLING_ADDRESS_UPDATE: ("PATCH", "/billing-addresses/{address}", {"town": "Bonn"}),

@@ -87,6 +87,8 @@ EXPECTED = {
     "retrieveBillingAddress": of_address(OK, OK),
     "updateBillingAddress": of_address(DENIED, OK, {"town": "Bonn"}),
     "deleteBillingAddress": of_address(DENIED, OK),
+    "listAccess": of_organization(OK, DENIED),
+    "listMyReach": Expected(OK, OK, OK, OK),
     "retrieveMe": Expected(OK, OK, OK, OK),
 }
 PUBLIC = {"/api/v0/auth", "/api/v2/auth"}

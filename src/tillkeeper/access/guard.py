@@ -45,6 +45,8 @@ Op = NamedDependency[SkipValidation[Operation]]
 PUBLIC = {"public": True}
 ACROSS = {"walls": "across"}
 """Marks the one route that acts on an env which the organization does not have yet."""
+WIDE = {"walls": "wide"}
+"""Marks a route that looks from the organization of its path upwards, as far as the actor sees."""
 SUBTREE = {"walls": "subtree"}
 """Marks a route that reads what the organization of its path reaches."""
 
@@ -243,7 +245,7 @@ def _operation(request: AnyRequest, tx: Tx, entered: Entered | None, opened: obj
         tx=tx,
         actor=actor_of(request.user, entered),
         target=target,
-        is_wide=request.path_params.get("organization_id") is None,
+        is_wide=_path_target(request) is None,
         house=door_of(request).house,
         id=request.scope["state"].get("request_id", ""),
         now=datetime.now(UTC),
@@ -302,10 +304,16 @@ def actor_of(credential: Credential, entered: Entered) -> Actor:
     )
 
 
-def _target(request: AnyRequest) -> dict[str, object]:
+def _path_target(request: AnyRequest) -> UUID | None:
+    if request.route_handler.opt.get("walls") == "wide":
+        return None
     target: UUID | None = request.path_params.get("organization_id")
+    return target
+
+
+def _target(request: AnyRequest) -> dict[str, object]:
     return {
-        "target": target,
+        "target": _path_target(request),
         "opening": request.route_handler.opt.get("walls", "narrow"),
         "address": request.scope["state"].get("address"),
     }

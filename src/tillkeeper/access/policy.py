@@ -59,7 +59,7 @@ async def require(
         raise OrganizationSuspended
     if sentence := denial(op.actor, right, target, wanted):
         raise AccessDenied(sentence, right=right, organization_id=organization_id, env=wanted)
-    if target.status in _CLOSED and right not in READS and right is not Right.ORGANIZATION_SUSPEND:
+    if is_closed_to(right, target):
         raise OrganizationArchived
     grant = Grant(op, right, organization_id, wanted)
     if op.condition is not None and right not in READS:
@@ -107,6 +107,13 @@ def denial(actor: Actor, right: Right, target: Target, env: Env) -> str | None:
     if right in PROFILE_WRITES and actor.kind is ActorKind.KEY and not _may_touch(actor, target):
         return f"A TEST key may not {DENIALS[right]}: it is LIVE, use a LIVE key"
     return None
+
+
+def is_closed_to(right: Right, target: Target) -> bool:
+    """Tell whether an archived organization refuses this: it is read, or restored first."""
+    return (
+        target.status in _CLOSED and right not in READS and right is not Right.ORGANIZATION_SUSPEND
+    )
 
 
 def _fits_relation(actor: Actor, right: Right, target: Target) -> bool:

@@ -25,6 +25,7 @@ class Right(StrEnum):
     API_KEY_UPDATE = "api_key:update"
     API_KEY_DELETE = "api_key:delete"
     API_KEY_ROTATE = "api_key:rotate"
+    ACCESS_READ = "access:read"
     BILLING_ADDRESS_READ = "billing_address:read"
     BILLING_ADDRESS_CREATE = "billing_address:create"
     BILLING_ADDRESS_UPDATE = "billing_address:update"
@@ -49,6 +50,7 @@ DENIALS = {
     Right.API_KEY_UPDATE: "change this API key",
     Right.API_KEY_DELETE: "delete this API key",
     Right.API_KEY_ROTATE: "rotate the secret of this API key",
+    Right.ACCESS_READ: "see who has access to this organization",
     Right.BILLING_ADDRESS_READ: "see billing addresses here",
     Right.BILLING_ADDRESS_CREATE: "create billing addresses here",
     Right.BILLING_ADDRESS_UPDATE: "change this billing address",
@@ -71,7 +73,7 @@ PROFILE_WRITES = frozenset(
 """What changes an organization as a whole: where it is LIVE, a TEST key may not."""
 
 _ALL = frozenset(Right)
-READS = frozenset(
+_LOOKS = frozenset(
     {
         Right.ORGANIZATION_READ,
         Right.USER_READ,
@@ -79,6 +81,7 @@ READS = frozenset(
         Right.BILLING_ADDRESS_READ,
     }
 )
+READS = _LOOKS | {Right.ACCESS_READ}
 """What changes nothing: a suspended organization still may, and an archived one allows it."""
 
 _KEYS = frozenset(
@@ -113,7 +116,7 @@ def rights_of_role(role: Role, *, is_main: bool, is_administered: bool) -> froze
         case Role.BILLING:
             held = _MONEY
         case Role.MEMBER:
-            held = READS
+            held = _LOOKS
         case _:
             assert_never(role)
     if not is_main:
