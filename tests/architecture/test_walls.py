@@ -28,6 +28,7 @@ own, on its list of envs."""
 ENV_TABLES = sorted(set(TABLES) - WITHOUT_ENV_WALL - {"organizations"})
 DOORS = {
     "claim_person",
+    "count_key_uses",
     "count_pointers_to_address",
     "effective_status",
     "enter",
@@ -65,7 +66,13 @@ async def login(serving_url: str) -> AsyncGenerator[Connection]:
 
 
 def test_the_reviewed_lists_name_every_table() -> None:
-    assert set(ENV_TABLES) == {"api_keys", "audit_rows", "kept_answers", "outbox_rows"}
+    assert set(ENV_TABLES) == {
+        "api_keys",
+        "audit_rows",
+        "kept_answers",
+        "key_uses",
+        "outbox_rows",
+    }
     assert set(TABLES) >= WITHOUT_ENV_WALL
 
 

@@ -26,6 +26,7 @@ from tillkeeper.access.queries import Entered, Opening
 from tillkeeper.access.rehearsal import is_dry_run
 from tillkeeper.access.rights import rights_of_key, rights_of_role
 from tillkeeper.access.trail import record_refusal
+from tillkeeper.access.uses import Used
 from tillkeeper.core.errors import (
     IdempotencyInFlight,
     OrganizationSuspended,
@@ -241,6 +242,8 @@ def _operation(request: AnyRequest, tx: Tx, entered: Entered | None, opened: obj
         envs = tuple(entered.within_envs or ())
         status = entered.within_status or OrganizationStatus.ACTIVE
         target = Target(entered.within, envs, bool(entered.within_is_managed), status)
+    now, address = datetime.now(UTC), request.scope["state"].get("address")
+    _count_use(request, now, address)
     return Operation(
         tx=tx,
         actor=actor_of(request.user, entered),
@@ -248,8 +251,8 @@ def _operation(request: AnyRequest, tx: Tx, entered: Entered | None, opened: obj
         is_wide=_path_target(request) is None,
         house=door_of(request).house,
         id=request.scope["state"].get("request_id", ""),
-        now=datetime.now(UTC),
-        address=request.scope["state"].get("address"),
+        now=now,
+        address=address,
         agent=_agent(request),
         condition=_condition(request),
         is_dry_run=is_rehearsed(request),
@@ -272,6 +275,13 @@ def _condition(request: AnyRequest) -> Condition | None:
 
 def _path_within(request: AnyRequest) -> dict[str, Any]:
     return {k: v for k, v in request.path_params.items() if k != "organization_id"}
+
+
+def _count_use(request: AnyRequest, now: datetime, address: str | None) -> None:
+    by: Credential = request.user
+    if by.kind == "key":
+        used = Used(by.organization_id, by.env, by.sub, by.generation)
+        door_of(request).house.uses.count(used, now, address)
 
 
 def _agent(request: AnyRequest) -> str | None:

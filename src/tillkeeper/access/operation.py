@@ -1,6 +1,6 @@
 """What every request, command and job carries: the transaction, who, and what to call it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -8,6 +8,7 @@ from uuid import UUID
 
 from tillkeeper.access.condition import Condition
 from tillkeeper.access.rights import Right
+from tillkeeper.access.uses import Uses
 from tillkeeper.core.env import Env
 from tillkeeper.core.passwords import Passwords
 from tillkeeper.core.secrets import Keyring
@@ -33,6 +34,8 @@ class House:
     passwords: Passwords
     access_token_seconds: int = 86_400
     refresh_token_seconds: int = 172_800
+    uses: Uses = field(default_factory=Uses)
+    """What has been counted and not yet written."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from msgspec import Struct
 from sqlalchemy import Integer, Text, Uuid, bindparam, func, select
-from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 
 from tillkeeper.access.operation import Actor, ActorKind, House, Operation, Target
 from tillkeeper.access.rights import Right
@@ -55,6 +55,7 @@ _LIST_ROOTS = many(
     select(func.list_roots(bindparam("most", type_=Integer)).table_valued("id")), Found
 )
 
+_COUNT_USES = execute(select(func.count_key_uses(bindparam("counted", type_=JSONB))))
 _SWEEP = execute(select(func.sweep_kept_answers(bindparam("most", type_=Integer))))
 
 
@@ -140,3 +141,20 @@ async def sweep_kept_answers(house: House, *, most: int = 10_000) -> None:
     """Delete kept answers past their time, oldest first, so many at the most."""
     async with house.db.lend() as tx:
         await _SWEEP(tx, most=most)
+
+
+async def write_uses(house: House) -> None:
+    """Write down which keys this process has seen in use; what fails is written the next time."""
+    taken = house.uses.take()
+    if not taken:
+        return
+    rows = [
+        used._asdict() | {"count": use.count, "at": use.at, "address": use.address}
+        for used, use in taken.items()
+    ]
+    try:
+        async with house.db.lend() as tx:
+            await _COUNT_USES(tx, counted=rows)
+    except BaseException:
+        house.uses.put_back(taken)
+        raise

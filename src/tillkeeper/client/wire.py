@@ -153,6 +153,19 @@ class ApiKey(Reply, kw_only=True):
     status: str
     metadata: dict[str, str]
     managed_by_organization_id: str
+    expires_at: int | None = None
+    not_before: int | None = None
+    permissions: list[str] | None = None
+    reach: str | list[str] | None = None
+    allowed_ips: list[str] | None = None
+    areas: list[str] | None = None
+    vat_number: str | None = None
+    previous_secret_ends_at: int | None = None
+    last_used_at: int | None = None
+    last_used_ip: str | None = None
+    request_count: int | None = None
+    previous_secret_last_used_at: int | None = None
+    previous_secret_last_used_ip: str | None = None
 
 
 class NewApiKey(ApiKey, kw_only=True):

@@ -4,6 +4,7 @@ from tillkeeper.schema.api_keys import api_keys
 from tillkeeper.schema.base import ENV, metadata
 from tillkeeper.schema.billing import billing_addresses
 from tillkeeper.schema.idempotency import kept_answers
+from tillkeeper.schema.key_uses import key_uses
 from tillkeeper.schema.organizations import organizations
 from tillkeeper.schema.people import memberships, users
 from tillkeeper.schema.trail import audit_rows, outbox_rows
@@ -14,6 +15,7 @@ __all__ = (
     "audit_rows",
     "billing_addresses",
     "kept_answers",
+    "key_uses",
     "memberships",
     "metadata",
     "organizations",

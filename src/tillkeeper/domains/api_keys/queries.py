@@ -25,7 +25,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, array, insert
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, array, insert
 
 from tillkeeper.access.policy import Grant
 from tillkeeper.access.sight import creator
@@ -41,7 +41,7 @@ from tillkeeper.domains.api_keys.events import (
     ApiKeyUpdated,
 )
 from tillkeeper.domains.api_keys.wire import ApiKey, OrderBy
-from tillkeeper.schema import ENV, api_keys
+from tillkeeper.schema import ENV, api_keys, key_uses
 from tillkeeper.sql import Page, differs, given, many, one_or_none
 
 
@@ -106,6 +106,23 @@ _SHOWN = (
     ),
 )
 
+_USE = (
+    _seconds(key_uses.c.last_used_at).label("last_used_at"),
+    func.host(key_uses.c.last_used_ip).label("last_used_ip"),
+    key_uses.c.request_count,
+    _seconds(key_uses.c.previous_used_at).label("previous_secret_last_used_at"),
+    func.host(key_uses.c.previous_used_ip).label("previous_secret_last_used_ip"),
+)
+_WITH_USE = select(*_SHOWN, *_USE).select_from(
+    api_keys.outerjoin(
+        key_uses,
+        (key_uses.c.organization_id == api_keys.c.organization_id)
+        & (key_uses.c.env == api_keys.c.env)
+        & (key_uses.c.key_id == api_keys.c.id),
+    )
+)
+_TIME = TIMESTAMP(timezone=True)
+
 _COLUMNS = {
     OrderBy.NAME: api_keys.c.name,
     OrderBy.KIND: api_keys.c.env,
@@ -113,7 +130,7 @@ _COLUMNS = {
     OrderBy.CREATED_AT: api_keys.c.created_at,
 }
 _LIST = Page(
-    select(*_SHOWN).where(*_GRANTED),
+    _WITH_USE.where(*_GRANTED),
     orders={
         f"{by} {order}": [getattr(_COLUMNS[by], order)(), getattr(api_keys.c.id, order)()]
         for by in OrderBy
@@ -121,8 +138,11 @@ _LIST = Page(
     },
     status=cast(api_keys.c.status, Text) == func.any(bindparam("status", type_=ARRAY(Text))),
     kind=cast(api_keys.c.env, Text) == func.any(bindparam("kind", type_=ARRAY(Text))),
+    unused_since=func.coalesce(key_uses.c.last_used_at, api_keys.c.created_at)
+    < bindparam("unused_since", type_=_TIME),
+    expiring_before=api_keys.c.expires_at < bindparam("expiring_before", type_=_TIME),
 )
-_FIND = one_or_none(select(*_SHOWN).where(*_THIS), ApiKey)
+_FIND = one_or_none(_WITH_USE.where(*_THIS), ApiKey)
 _LOCK = one_or_none(
     select(*_SHOWN).where(*_THIS).with_for_update(key_share=True, of=api_keys), ApiKey
 )

@@ -14,8 +14,8 @@ from tillkeeper.access.rights import Right
 from tillkeeper.core import errors
 from tillkeeper.core.order import Order
 from tillkeeper.core.status import KeyStatus
-from tillkeeper.core.wire import Done
-from tillkeeper.domains.api_keys import actions, queries
+from tillkeeper.core.wire import Done, Seconds
+from tillkeeper.domains.api_keys import actions, queries, rules
 from tillkeeper.domains.api_keys.wire import (
     ApiKey,
     ApiKeyCreate,
@@ -51,6 +51,8 @@ async def list_api_keys(
     organization_id: FromPath[UUID],
     status: Annotated[list[KeyStatus] | None, QueryParameter()] = None,
     kind: Annotated[list[Kind] | None, QueryParameter()] = None,
+    unused_since: Annotated[Seconds | None, QueryParameter()] = None,
+    expiring_before: Annotated[Seconds | None, QueryParameter()] = None,
     order_by: Annotated[OrderBy, QueryParameter()] = OrderBy.CREATED_AT,
     order: Annotated[Order, QueryParameter()] = Order.ASC,
     limit: Limit100 = 100,
@@ -64,6 +66,8 @@ async def list_api_keys(
         offset=offset,
         status=status,
         kind=[each.upper() for each in kind] if kind else None,
+        unused_since=rules.moment(unused_since),
+        expiring_before=rules.moment(expiring_before),
     )
     return ApiKeyList(data=data, count=count, type="API_KEY_LIST")
 

@@ -84,8 +84,20 @@ class ApiKeyType(StrEnum):
     MANAGED_API_KEY = "MANAGED_API_KEY"
 
 
+_USES = (
+    "last_used_at",
+    "last_used_ip",
+    "request_count",
+    "previous_secret_last_used_at",
+    "previous_secret_last_used_ip",
+)
+"""What changes by using the key, and so is no part of what a client has seen and changes."""
+
+
 class ApiKey(Reply, kw_only=True):
     """Recorded: `metadata` is {} and `managed_by_organization_id` is "" where they are unset."""
+
+    apart: ClassVar[frozenset[str]] = frozenset(_USES)
 
     id: UUID
     type: ApiKeyType
@@ -106,12 +118,18 @@ class ApiKey(Reply, kw_only=True):
     vat_number: str | None = None
     previous_secret_ends_at: int | None = None
     """Until when the secret before this one still works."""
+    last_used_at: int | None = None
+    last_used_ip: str | None = None
+    request_count: int | None = None
+    previous_secret_last_used_at: int | None = None
+    """When somebody last used a secret that a rotation has replaced, and from where."""
+    previous_secret_last_used_ip: str | None = None
 
 
 class NewApiKey(Reply, kw_only=True):
     """The one answer that shows the secret."""
 
-    apart: ClassVar[frozenset[str]] = frozenset({"secret"})
+    apart: ClassVar[frozenset[str]] = frozenset({"secret", *_USES})
 
     id: UUID
     type: ApiKeyType
@@ -133,6 +151,12 @@ class NewApiKey(Reply, kw_only=True):
     vat_number: str | None = None
     previous_secret_ends_at: int | None = None
     """Until when the secret before this one still works."""
+    last_used_at: int | None = None
+    last_used_ip: str | None = None
+    request_count: int | None = None
+    previous_secret_last_used_at: int | None = None
+    """When somebody last used a secret that a rotation has replaced, and from where."""
+    previous_secret_last_used_ip: str | None = None
 
 
 class ApiKeyList(Reply, kw_only=True):
