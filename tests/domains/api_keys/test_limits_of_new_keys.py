@@ -48,6 +48,7 @@ async def test_a_key_without_limits_is_as_the_contract_has_it(world: World) -> N
         {"reach": []},
         {"allowed_ips": ["10.0.0.1/8"]},
         {"allowed_ips": ["here"]},
+        {"allowed_ips": ["::ffff:10.0.0.0/104"]},
         {"allowed_ips": []},
         {"vat_number": "de1"},
     ],

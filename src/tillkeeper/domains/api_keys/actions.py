@@ -202,7 +202,7 @@ async def _check_manager(grant: Grant, manager: UUID | None) -> None:
 
 async def _check_may_touch(grant: Grant, key_id: UUID) -> queries.Held:
     """Refuse to change a key that somebody above administers."""
-    found = await queries.find_held(grant, key_id)
+    found = await queries.lock_held(grant, key_id)
     if found is None:
         raise ApiKeyNotFound(key_id)
     manager = found.managed_by_organization_id

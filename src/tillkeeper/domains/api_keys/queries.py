@@ -146,13 +146,15 @@ _FIND = one_or_none(_WITH_USE.where(*_THIS), ApiKey)
 _LOCK = one_or_none(
     select(*_SHOWN).where(*_THIS).with_for_update(key_share=True, of=api_keys), ApiKey
 )
-_FIND_HELD = one_or_none(
+_LOCK_HELD = one_or_none(
     select(
         api_keys.c.managed_by_organization_id,
         api_keys.c.permissions,
         api_keys.c.reach,
         api_keys.c.reach_organization_ids,
-    ).where(*_THIS),
+    )
+    .where(*_THIS)
+    .with_for_update(key_share=True),
     Held,
 )
 _IS_REACHED = one_or_none(
@@ -220,8 +222,9 @@ async def lock_api_key(grant: Grant, key_id: UUID) -> ApiKey | None:
     return await _LOCK(grant.tx, **grant.scope, key_id=key_id, reader_id=grant.reader_id)
 
 
-async def find_held(grant: Grant, key_id: UUID) -> Held | None:
-    return await _FIND_HELD(grant.tx, **grant.scope, key_id=key_id)
+async def lock_held(grant: Grant, key_id: UUID) -> Held | None:
+    """Find what decides who may touch a key, and keep it so until the operation ends."""
+    return await _LOCK_HELD(grant.tx, **grant.scope, key_id=key_id)
 
 
 async def is_reached(grant: Grant, *, one: UUID, other: UUID) -> bool:

@@ -1,7 +1,7 @@
 """API keys on the wire."""
 
 from enum import StrEnum
-from ipaddress import ip_network
+from ipaddress import IPv6Network, ip_network
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
@@ -17,6 +17,7 @@ Reach = (
     Literal["self", "managed", "all"] | Annotated[list[UUID], Meta(min_length=1, max_length=100)]
 )
 """How far a key goes of what its organization reaches; a list stands beside its own."""
+_MAPPED = IPv6Network("::ffff:0:0/96")
 AllowedIps = Annotated[
     list[Annotated[str, Meta(min_length=1, max_length=43)]], Meta(min_length=1, max_length=100)
 ]
@@ -64,14 +65,16 @@ class ApiKeyPatch(Request, kw_only=True):
 
 
 def _check_networks(allowed_ips: list[str] | None) -> None:
-    """Refuse what is no address or network; one with host bits set means something else."""
+    """Refuse what is no network, or would match nothing: addresses are compared in one spelling."""
     for text in allowed_ips or ():
         try:
-            ip_network(text)
+            network = ip_network(text)
         except ValueError as error:
             raise ValueError(
                 f"allowed_ips: {error}: write 203.0.113.0/24 or 2001:db8::1"
             ) from error
+        if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+            raise ValueError(f"allowed_ips: {text} is an IPv4 network: write it as one")
 
 
 class ApiKeyRotation(Request, kw_only=True):
