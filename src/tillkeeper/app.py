@@ -13,6 +13,7 @@ from tillkeeper.core.errors import Refusal
 from tillkeeper.core.networks import Network
 from tillkeeper.domains.access_reports.routes import router as access_reports
 from tillkeeper.domains.api_keys.routes import router as api_keys
+from tillkeeper.domains.audit.routes import router as audit
 from tillkeeper.domains.billing.routes import router as billing
 from tillkeeper.domains.me.routes import router as me
 from tillkeeper.domains.organizations.routes import router as organizations
@@ -24,7 +25,17 @@ from tillkeeper.surfaces.http.edge import Edge, Page
 from tillkeeper.surfaces.http.pages import Health, Reference
 
 MANAGEMENT, SIGN = "/api/v0", "/api/v2"
-_MANAGEMENT = [sessions, organizations, provisioning, api_keys, people, billing, me, access_reports]
+_MANAGEMENT = [
+    sessions,
+    organizations,
+    provisioning,
+    api_keys,
+    people,
+    billing,
+    audit,
+    me,
+    access_reports,
+]
 
 
 def make_apps() -> dict[str, Litestar]:

@@ -137,7 +137,7 @@ class Page:
         some = self._compiled(chosen, "cursor", is_after=after is not None)
         window: dict[str, object] = {"limit": limit + 1, "offset": 0}
         if after is not None:
-            window |= {"after_at": after.created_at, "after_id": after.id}
+            window |= some.wanted_of({"after_at": after.created_at, "after_id": after.id})
         rows = await tx.fetch(some.text, *some.arguments(values | window))
         found = _convert(rows[:limit], into)
         if len(rows) <= limit:

@@ -307,6 +307,7 @@ REQUESTS: dict[Right, tuple[str, str, dict[str, str] | None]] = {
     Right.BILLING_ADDRESS_CREATE: ("POST", "/billing-addresses", BILLING),
     Right.BILLING_ADDRESS_UPDATE: ("PATCH", "/billing-addresses/{address}", {"town": "Bonn"}),
     Right.BILLING_ADDRESS_DELETE: ("DELETE", "/billing-addresses/{address}", None),
+    Right.AUDIT_READ: ("GET", f"{PATH}/audit-log", None),
 }
 INVISIBLE = {None, "E_ORGANIZATION_NOT_FOUND", "E_BILLING_ADDRESS_NOT_FOUND"}
 

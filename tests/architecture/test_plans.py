@@ -1,12 +1,15 @@
 """No hot statement walks or sorts a whole table, at whatever size a vendor has grown to."""
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from tillkeeper.core.env import Env
+from tillkeeper.core.order import Order
 from tillkeeper.db.pool import Database
+from tillkeeper.domains.audit import queries as audit
 from tillkeeper.domains.organizations import queries
 from tillkeeper.sql import Page
 from world import Connection, World
@@ -48,6 +51,33 @@ async def test_a_page_by_cursor_walks_an_index_in_list_order(
         values |= {"after_at": row["created_at"], "after_id": row["id"]}
     plan = await _explain(grown, db, compiled.text, compiled.arguments(values))
     assert "Seq Scan" not in plan
+    assert "Sort" not in plan
+
+
+_FILL_AUDIT = """
+INSERT INTO audit_rows (organization_id, env, id, at, operation_id, actor_kind, actor_id,
+  actor_organization_id, event, outcome, details)
+SELECT CASE WHEN n % 2 = 0 THEN $1::uuid ELSE $2::uuid END, 'TEST', gen_random_uuid(), now(), '',
+  'key', $1, $1, 'api_key.updated', 'done', '{}' FROM generate_series(1, 8000) n
+"""
+
+
+@pytest.mark.parametrize("order", list(Order))
+@pytest.mark.parametrize("filters", [(), ("event",), ("since", "from_id")])
+async def test_a_page_of_the_audit_log_walks_an_index_in_list_order(
+    world: World, db: Database, order: Order, filters: tuple[str, ...]
+) -> None:
+    await world.owner.execute(_FILL_AUDIT, world.vendor, world.shop)
+    await world.owner.execute("ANALYZE audit_rows")
+    page: Page = audit._PAGES[order]  # noqa: SLF001
+    compiled = page._compile(frozenset(filters), "cursor", is_after=True)  # noqa: SLF001
+    values: dict[str, Any] = {"organization_id": world.vendor, "env": Env.TEST, "limit": 101}
+    values |= {"reader_id": world.vendor, "offset": 0, "after_id": UUID(int=1 << 127)}
+    values |= {"event": "api_key.updated", "since": datetime.now(UTC), "from_id": UUID(int=1)}
+    arguments = compiled.arguments(compiled.wanted_of(values))
+    plan = await _explain(world, db, compiled.text, arguments)
+    assert "ix_audit_rows_by_organization" in plan
+    assert "Seq Scan on audit_rows" not in plan
     assert "Sort" not in plan
 
 

@@ -89,6 +89,7 @@ EXPECTED = {
     "deleteBillingAddress": of_address(DENIED, OK),
     "listAccess": of_organization(OK, DENIED),
     "listMyReach": Expected(OK, OK, OK, OK),
+    "listAuditLog": of_organization(OK, DENIED),
     "retrieveMe": Expected(OK, OK, OK, OK),
 }
 PUBLIC = {"/api/v0/auth", "/api/v2/auth"}

@@ -50,6 +50,8 @@ DOORS = {
     "sweep_kept_answers",
 }
 """Reviewed: the functions that see through the walls."""
+BEHIND_WALLS = {"audit_sight"}
+"""Reviewed: functions that see what their caller sees."""
 ENV_WALL = (
     r"CASE WHEN \(env = \( SELECT \(NULLIF\(current_setting\('tillkeeper.env'::text, true\), "
     r"''::text\)\)::env AS \"nullif\"\)\) THEN true ELSE false END"
@@ -148,12 +150,12 @@ async def test_every_door_is_reviewed_pinned_and_closed_to_the_public(owner: Con
 
 
 async def test_no_other_function_is_in_reach_of_the_login(owner: Connection) -> None:
-    others = await owner.fetchval(
-        "SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace "
+    others = await owner.fetch(
+        "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace "
         "AND NOT prosecdef AND has_function_privilege($1, oid, 'EXECUTE')",
         LOGIN,
     )
-    assert others == 0
+    assert {row["proname"] for row in others} == BEHIND_WALLS
 
 
 @pytest.mark.parametrize("role", [LOGIN, "tillkeeper_api", "tillkeeper_doors", "tillkeeper_owner"])
@@ -230,7 +232,7 @@ async def test_without_a_context_there_is_nothing(
         try:
             assert await login.fetchval(everything) == 0, table
         except asyncpg.InsufficientPrivilegeError:
-            assert table in ("users", "audit_rows", "outbox_rows")
+            assert table in ("users", "outbox_rows")
     assert await owner.fetchval("SELECT count(*) FROM organizations") > 7
 
 
@@ -311,7 +313,9 @@ async def test_no_request_leaves_its_context_behind(world: World, db: Database) 
         "INSERT INTO users (id, email, compact_email, created_at) VALUES ($1, '', '', now())",
         "UPDATE users SET password_digest = ''",
         "DELETE FROM users",
-        "SELECT event FROM audit_rows",
+        "INSERT INTO audit_rows (tx) VALUES (1)",
+        "INSERT INTO audit_rows (epoch) VALUES (1)",
+        "INSERT INTO audit_rows (salt) VALUES ($1)",
         "UPDATE audit_rows SET event = ''",
         "DELETE FROM audit_rows",
         "SELECT event FROM outbox_rows",

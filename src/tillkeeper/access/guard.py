@@ -253,7 +253,7 @@ def _operation(request: AnyRequest, tx: Tx, entered: Entered | None, opened: obj
         id=request.scope["state"].get("request_id", ""),
         now=now,
         address=address,
-        agent=_agent(request),
+        agent=agent_of(request),
         condition=_condition(request),
         is_dry_run=is_rehearsed(request),
         opened=opened,
@@ -284,7 +284,8 @@ def _count_use(request: AnyRequest, now: datetime, address: str | None) -> None:
         door_of(request).house.uses.count(used, now, address)
 
 
-def _agent(request: AnyRequest) -> str | None:
+def agent_of(request: AnyRequest) -> str | None:
+    """Return what the client calls itself, as far as it is worth keeping."""
     agent = request.headers.get("user-agent")
     return None if agent is None else agent[:_AGENT_AT_MOST]
 

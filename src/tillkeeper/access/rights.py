@@ -30,6 +30,7 @@ class Right(StrEnum):
     BILLING_ADDRESS_CREATE = "billing_address:create"
     BILLING_ADDRESS_UPDATE = "billing_address:update"
     BILLING_ADDRESS_DELETE = "billing_address:delete"
+    AUDIT_READ = "audit:read"
 
 
 DENIALS = {
@@ -55,6 +56,7 @@ DENIALS = {
     Right.BILLING_ADDRESS_CREATE: "create billing addresses here",
     Right.BILLING_ADDRESS_UPDATE: "change this billing address",
     Right.BILLING_ADDRESS_DELETE: "delete this billing address",
+    Right.AUDIT_READ: "read the audit log of this organization",
 }
 
 PROFILE_WRITES = frozenset(
@@ -81,7 +83,7 @@ _LOOKS = frozenset(
         Right.BILLING_ADDRESS_READ,
     }
 )
-READS = _LOOKS | {Right.ACCESS_READ}
+READS = _LOOKS | {Right.ACCESS_READ, Right.AUDIT_READ}
 """What changes nothing: a suspended organization still may, and an archived one allows it."""
 
 _KEYS = frozenset(

@@ -3,7 +3,18 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Column, Named, PrimaryKeyConstraint, Table, Text, TypedColumns
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    Named,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    TypedColumns,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 
 from tillkeeper.core.env import Env
@@ -24,6 +35,18 @@ class AuditColumns(TypedColumns):
     event: Named[str] = Column(Text)
     outcome: Named[str] = Column(Text)
     details: Named[dict[str, str]] = Column(JSONB)
+    address: Named[str | None] = Column(Text)
+    agent: Named[str | None] = Column(Text)
+    target_kind: Named[str | None] = Column(Text)
+    target_id: Named[UUID | None]
+    before: Named[dict[str, object] | None] = Column(JSONB(none_as_null=True))
+    after: Named[dict[str, object] | None] = Column(JSONB(none_as_null=True))
+    # The transaction that wrote the row: seals take rows in this order.
+    tx: Named[int] = Column(BigInteger, server_default=text("pg_current_xact_id()::text::bigint"))
+    # Counts the lives of the cluster: transaction ids begin anew after a restore.
+    epoch: Named[int] = Column(Integer, server_default="1")
+    # Hides in a seal what a reader may not guess.
+    salt: Named[UUID] = Column(server_default=text("gen_random_uuid()"))
 
 
 class OutboxColumns(TypedColumns):
@@ -38,6 +61,9 @@ class OutboxColumns(TypedColumns):
 audit_rows = Table(
     "audit_rows", metadata, AuditColumns, PrimaryKeyConstraint("organization_id", "env", "id")
 )
+# The env in the key serves its wall alone: comparing enums is not leakproof. Lists walk this one.
+Index("ix_audit_rows_by_organization", audit_rows.c.organization_id, audit_rows.c.id)
+Index("ix_audit_rows_by_tx", audit_rows.c.epoch, audit_rows.c.tx, audit_rows.c.id)
 outbox_rows = Table(
     "outbox_rows", metadata, OutboxColumns, PrimaryKeyConstraint("organization_id", "env", "id")
 )

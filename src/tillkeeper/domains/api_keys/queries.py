@@ -29,7 +29,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, array, inser
 
 from tillkeeper.access.policy import Grant
 from tillkeeper.access.sight import creator
-from tillkeeper.access.trail import Change, Event, change, record_many
+from tillkeeper.access.trail import Change, Event, Happened, bulk_insert, change, record_many
 from tillkeeper.core.errors import OrganizationNotFound, SchemaViolation
 from tillkeeper.core.order import Order
 from tillkeeper.core.status import KeyReach
@@ -42,7 +42,7 @@ from tillkeeper.domains.api_keys.events import (
 )
 from tillkeeper.domains.api_keys.wire import ApiKey, OrderBy
 from tillkeeper.schema import ENV, api_keys, key_uses
-from tillkeeper.sql import Page, differs, given, many, one_or_none
+from tillkeeper.sql import Page, differs, given, one_or_none
 
 
 class Held(Struct, kw_only=True):
@@ -304,7 +304,7 @@ async def expire_previous_secret(grant: Grant, event: ApiKeySecretExpired) -> bo
 async def _recorded(grant: Grant, event: Event, done: Answer | None) -> bool:
     if done is None or not done.is_so:
         return False
-    await record_many(grant, [(grant.organization_id, event)])
+    await record_many(grant, [Happened(grant.organization_id, event)])
     return True
 
 
@@ -334,7 +334,7 @@ _BULK_ROW = {each.name: _wanted.c[each.name] for each in _BULK} | {
     "created_by_user": bindparam("created_by_user", type_=Uuid),
     "created_by_organization_id": bindparam("created_by_organization_id", type_=Uuid),
 }
-_INSERT_MANY = many(
+_INSERT_MANY = bulk_insert(
     insert(api_keys).from_select(list(_BULK_ROW), select(*_BULK_ROW.values())).returning(*_SHOWN),
     ApiKey,
 )
@@ -350,9 +350,10 @@ async def insert_many_api_keys(grant: Grant, rows: Sequence[Mapping[str, Any]]) 
         created_by_organization_id=grant.op.actor.organization_id,
         reader_id=grant.reader_id,
     )
-    events = [
-        (row["organization_id"], ApiKeyCreated(api_key_id=row["id"], name=row["name"]))
-        for row in rows
+    owners = {row["id"]: row["organization_id"] for row in rows}
+    happened = [
+        Happened(owners[each.id], ApiKeyCreated(api_key_id=each.id, name=each.name), after=after)
+        for each, after in inserted
     ]
-    await record_many(grant, events)
-    return inserted
+    await record_many(grant, happened)
+    return [each for each, _ in inserted]

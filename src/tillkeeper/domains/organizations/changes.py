@@ -24,7 +24,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, array
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tillkeeper.access.policy import Grant
-from tillkeeper.access.trail import Change, change, record_many
+from tillkeeper.access.trail import Change, Happened, bulk_insert, change, record_many
 from tillkeeper.core.env import Env
 from tillkeeper.core.errors import (
     BillingAddressInUse,
@@ -46,7 +46,7 @@ from tillkeeper.domains.organizations.events import (
 )
 from tillkeeper.domains.organizations.wire import Organization
 from tillkeeper.schema import ENV, organizations
-from tillkeeper.sql import differs, execute, given, many
+from tillkeeper.sql import differs, execute, given
 
 
 class Changed(Struct):
@@ -276,7 +276,8 @@ _HAND_OVER = execute(select(func.hand_over(_ID)))
 async def hand_over(grant: Grant, event: OrganizationHandedOver) -> None:
     """End the administration of the granted organization, for it and all it manages."""
     await _HAND_OVER(grant.tx, organization_id=grant.organization_id)
-    await record_many(grant, [(grant.organization_id, event)])
+    gone = {"administered_by_organization_id": grant.reader_id}
+    await record_many(grant, [Happened(grant.organization_id, event, before=gone)])
 
 
 _BULK = (*_WRITTEN, organizations.c.id, organizations.c.created_at)
@@ -292,7 +293,7 @@ _BULK_ROW = {each.name: _wanted.c[each.name] for each in _BULK} | {
     "managed_by_organization_id": _main.c.id,
     "reached_by": func.array_prepend(_wanted.c.id, _main.c.reached_by),
 }
-_INSERT_MANY = many(
+_INSERT_MANY = bulk_insert(
     upsert(organizations)
     .from_select(
         list(_BULK_ROW),
@@ -323,16 +324,17 @@ async def insert_many_managed(
         created_by_organization_id=grant.op.actor.organization_id,
         reader_id=grant.reader_id,
     )
-    events = [
-        (
+    happened = [
+        Happened(
             each.id,
             OrganizationCreated(
                 organization_id=each.id,
                 name=each.name,
                 parent_organization_id=grant.organization_id,
             ),
+            after=after,
         )
-        for each in created
+        for each, after in created
     ]
-    await record_many(grant, events)
-    return created
+    await record_many(grant, happened)
+    return [each for each, _ in created]

@@ -9,16 +9,12 @@ from tillkeeper.core.env import Env
 from tillkeeper.core.errors import Unauthorized
 from tillkeeper.core.secrets import looks_minted
 from tillkeeper.domains.sessions import queries
+from tillkeeper.domains.sessions.queries import Origin
 from tillkeeper.domains.sessions.wire import Claims, Credentials, Session
 
 
 async def authenticate(
-    house: House,
-    signer: Signer,
-    offered: Credentials,
-    *,
-    operation_id: str,
-    address: str | None,
+    house: House, signer: Signer, offered: Credentials, origin: Origin
 ) -> Session:
     """Trade a credential for a pair of tokens; a failure is audited where it was aimed at.
 
@@ -26,15 +22,15 @@ async def authenticate(
     credential, whose state is read at every use, and ends by itself.
     """
     now = datetime.now(UTC)
-    found = await _identify(house, signer, offered, now, address)
+    found = await _identify(house, signer, offered, now, origin.address)
     if found is None:
         async with house.db.lend() as tx:
             await queries.record_refused_login(
                 tx,
+                origin,
                 key=offered.api_key,
                 email=compact_email(offered.email) if offered.email else None,
                 now=now,
-                operation_id=operation_id,
             )
         raise Unauthorized
     return _session(house, signer, found)

@@ -1,5 +1,6 @@
 """The doors that turn a credential into an identity, before anyone has entered."""
 
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -14,6 +15,15 @@ from tillkeeper.core.ids import mint_row_id
 from tillkeeper.db.pool import Tx
 from tillkeeper.schema import ENV
 from tillkeeper.sql import execute, one_or_none
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a request came from."""
+
+    operation_id: str
+    address: str | None
+    agent: str | None
 
 
 class Login(Struct, kw_only=True):
@@ -71,6 +81,8 @@ _RECORD_REFUSED_LOGIN = execute(
             bindparam("row_id", type_=Uuid),
             bindparam("now", type_=TIMESTAMP(timezone=True)),
             bindparam("operation_id", type_=Text),
+            bindparam("address", type_=Text),
+            bindparam("agent", type_=Text),
         )
     )
 )
@@ -107,9 +119,9 @@ async def find_alive(tx: Tx, credential: Credential, address: str | None) -> Ent
 
 
 async def record_refused_login(
-    tx: Tx, *, key: str | None, email: str | None, now: datetime, operation_id: str
+    tx: Tx, origin: Origin, *, key: str | None, email: str | None, now: datetime
 ) -> None:
     """Keep a failed login in the audit of whom it was tried for, if there is such a one."""
     await _RECORD_REFUSED_LOGIN(
-        tx, key=key, email=email, row_id=mint_row_id(), now=now, operation_id=operation_id
+        tx, key=key, email=email, row_id=mint_row_id(), now=now, **asdict(origin)
     )

@@ -5,9 +5,10 @@ from typing import Any
 from litestar import Request, Router, post
 from litestar.params import JSONBody
 
-from tillkeeper.access.guard import PUBLIC, door_of
+from tillkeeper.access.guard import PUBLIC, agent_of, door_of
 from tillkeeper.access.refusals import public_refusals
 from tillkeeper.domains.sessions import actions
+from tillkeeper.domains.sessions.queries import Origin
 from tillkeeper.domains.sessions.wire import Credentials, Session
 
 
@@ -19,15 +20,9 @@ from tillkeeper.domains.sessions.wire import Credentials, Session
     responses=public_refusals(),
 )
 async def authenticate(request: Request[Any, Any, Any], data: JSONBody[Credentials]) -> Session:
-    door = door_of(request)
-    state = request.scope["state"]
-    return await actions.authenticate(
-        door.house,
-        door.signer,
-        data,
-        operation_id=state.get("request_id", ""),
-        address=state.get("address"),
-    )
+    door, state = door_of(request), request.scope["state"]
+    origin = Origin(state.get("request_id", ""), state.get("address"), agent_of(request))
+    return await actions.authenticate(door.house, door.signer, data, origin)
 
 
 router = Router("/auth", route_handlers=[authenticate], tags=["Authentication"])
