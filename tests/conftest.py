@@ -9,6 +9,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from ledger import Ledger, build_ledger
 from tillkeeper.access.operation import House
 from tillkeeper.app import make_service
 from tillkeeper.core.passwords import Passwords
@@ -89,6 +90,14 @@ async def world(app: Edge, owner: Connection, house: House) -> AsyncGenerator[Wo
     """Build organizations of its own for each test: nothing is shared, nothing needs cleaning."""
     async with build_world(app, owner, house) as characters:
         yield characters
+
+
+@pytest.fixture(scope="session")
+async def ledger(owner_url: str, serving_url: str) -> AsyncGenerator[Ledger]:
+    """An audit of its own, beside the one that all tests share: this one may be tampered with."""
+    assert serving_url, "the roles are made first"
+    async with build_ledger(owner_url) as built:
+        yield built
 
 
 @pytest.fixture(autouse=True)

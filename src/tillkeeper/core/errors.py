@@ -115,6 +115,13 @@ class UserNotFound(NotFound):
         super().__init__(f"There is no user {user_id}")
 
 
+class AuditRowNotFound(NotFound):
+    code = "E_AUDIT_ROW_NOT_FOUND"
+
+    def __init__(self, row_id: UUID) -> None:
+        super().__init__(f"There is no audit entry {row_id}")
+
+
 class BillingAddressNotFound(NotFound):
     code = "E_BILLING_ADDRESS_NOT_FOUND"
 
@@ -143,6 +150,21 @@ class ApiKeyConflict(Conflict):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"An API key named {name!r} exists: choose another `name`")
+
+
+class AuditRowNotSealed(Conflict):
+    code = "E_AUDIT_ROW_NOT_SEALED"
+    retry_after_seconds = 1
+
+    def __init__(self) -> None:
+        super().__init__("This entry is not sealed yet: ask again in a second")
+
+
+class AuditRowChanged(Conflict):
+    code = "E_AUDIT_ROW_CHANGED"
+
+    def __init__(self) -> None:
+        super().__init__("This entry is not what was sealed: tell whoever runs the installation")
 
 
 class ExternalIdConflict(Conflict):

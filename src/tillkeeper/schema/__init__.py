@@ -7,12 +7,13 @@ from tillkeeper.schema.idempotency import kept_answers
 from tillkeeper.schema.key_uses import key_uses
 from tillkeeper.schema.organizations import organizations
 from tillkeeper.schema.people import memberships, users
-from tillkeeper.schema.trail import audit_rows, outbox_rows
+from tillkeeper.schema.trail import audit_rows, audit_seals, outbox_rows
 
 __all__ = (
     "ENV",
     "api_keys",
     "audit_rows",
+    "audit_seals",
     "billing_addresses",
     "kept_answers",
     "key_uses",

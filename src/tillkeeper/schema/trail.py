@@ -8,6 +8,7 @@ from sqlalchemy import (
     Column,
     Index,
     Integer,
+    LargeBinary,
     Named,
     PrimaryKeyConstraint,
     Table,
@@ -58,6 +59,19 @@ class OutboxColumns(TypedColumns):
     details: Named[dict[str, str]] = Column(JSONB)
 
 
+class SealColumns(TypedColumns):
+    """Nobody's: digests of rows, no row. The body is signed as it stands."""
+
+    number: Named[int] = Column(BigInteger, primary_key=True, autoincrement=False)
+    body: Named[str] = Column(Text)
+    signature: Named[bytes] = Column(LargeBinary)
+    # The hashes of its rows in their order, 32 bytes each: what proofs are made of.
+    leaves: Named[bytes] = Column(LargeBinary)
+    epoch: Named[int] = Column(Integer)
+    tx_from: Named[int] = Column(BigInteger)
+    tx_upto: Named[int] = Column(BigInteger)
+
+
 audit_rows = Table(
     "audit_rows", metadata, AuditColumns, PrimaryKeyConstraint("organization_id", "env", "id")
 )
@@ -67,3 +81,5 @@ Index("ix_audit_rows_by_tx", audit_rows.c.epoch, audit_rows.c.tx, audit_rows.c.i
 outbox_rows = Table(
     "outbox_rows", metadata, OutboxColumns, PrimaryKeyConstraint("organization_id", "env", "id")
 )
+audit_seals = Table("audit_seals", metadata, SealColumns)
+Index("ix_audit_seals_by_tx", audit_seals.c.epoch, audit_seals.c.tx_upto)

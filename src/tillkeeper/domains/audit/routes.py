@@ -10,13 +10,13 @@ from litestar import Request, Response, Router, get
 from litestar.params import FromPath, QueryParameter
 
 from tillkeeper.access.guard import Answer, Op
-from tillkeeper.access.lists import Cursored, Limit5000, seal_page
+from tillkeeper.access.lists import Cursored, Limit100, Limit5000, seal_page
 from tillkeeper.access.policy import require
 from tillkeeper.access.refusals import refusals
 from tillkeeper.access.rights import Right
 from tillkeeper.core import errors
 from tillkeeper.core.order import Order
-from tillkeeper.domains.audit import formats, queries
+from tillkeeper.domains.audit import actions, formats, queries
 from tillkeeper.domains.audit.queries import Row
 from tillkeeper.domains.audit.wire import (
     ABOVE,
@@ -24,6 +24,8 @@ from tillkeeper.domains.audit.wire import (
     AuditEntry,
     AuditFormat,
     AuditLog,
+    AuditProof,
+    AuditSealList,
     AuditTarget,
     Outcome,
 )
@@ -134,8 +136,50 @@ def _file(
     return Response(write(entries), headers=headers, media_type=media_type)
 
 
+@get(
+    "/{row_id:uuid}/proof",
+    operation_id="proveAuditEntry",
+    summary="Prove that an entry of the audit log is under a signed seal",
+    description="How to check it without us: docs/audit.md.",
+    responses=refusals(
+        errors.OrganizationNotFound,
+        errors.AuditRowNotFound,
+        errors.AuditRowNotSealed,
+        errors.AuditRowChanged,
+    ),
+)
+async def prove_audit_entry(
+    op: Op, organization_id: FromPath[UUID], row_id: FromPath[UUID]
+) -> AuditProof:
+    grant = await require(op, Right.AUDIT_READ, organization_id)
+    return await actions.prove(grant, row_id)
+
+
+@get(
+    "/audit/seals",
+    operation_id="listAuditSeals",
+    summary="List the seals over the audit, newest first, and the public keys that sign them",
+    description="For whoever may read an audit log. Seals are the installation's and name no "
+    "organization. Whoever keeps one can notice later that the audit was cut off or put back.",
+    responses=refusals(),
+)
+async def list_audit_seals(
+    op: Op,
+    before: Annotated[int | None, QueryParameter(ge=1, le=1 << 53)] = None,
+    limit: Limit100 = 100,
+) -> AuditSealList:
+    grant = await require(op, Right.AUDIT_READ, op.actor.organization_id)
+    return await actions.list_seals(grant, before=before, limit=limit)
+
+
 router = Router(
-    "/organizations/{organization_id:uuid}/audit-log",
-    route_handlers=[list_audit_log],
+    "/",
+    route_handlers=[
+        Router(
+            "/organizations/{organization_id:uuid}/audit-log",
+            route_handlers=[list_audit_log, prove_audit_entry],
+        ),
+        list_audit_seals,
+    ],
     tags=["Audit"],
 )

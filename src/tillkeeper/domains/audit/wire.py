@@ -63,3 +63,39 @@ class AuditLog(Reply, kw_only=True):
     type: Literal["AUDIT_LOG"]
     has_more: bool
     next_cursor: str | None = None
+
+
+class AuditSeal(Reply, kw_only=True):
+    """A seal as it was signed: `body` is JSON text, to be hashed and checked byte for byte."""
+
+    number: int
+    body: str
+    hash: str
+    signature: str
+
+
+class AuditPublicKey(Reply, kw_only=True):
+    """A public key that signs seals, or did: Ed25519, in hex."""
+
+    key_id: str
+    public_key: str
+
+
+class AuditSealList(Reply, kw_only=True):
+    data: list[AuditSeal]
+    type: Literal["AUDIT_SEAL_LIST"]
+    public_keys: list[AuditPublicKey]
+    has_more: bool
+
+
+class AuditProof(Reply, kw_only=True):
+    """That an entry is under a seal. A document that the reader may not see is left out."""
+
+    type: Literal["AUDIT_PROOF"]
+    leaf: str
+    origin: str | None = None
+    content: str | None = None
+    index: int
+    path: list[str]
+    seal: AuditSeal
+    public_keys: list[AuditPublicKey]

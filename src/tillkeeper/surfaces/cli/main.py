@@ -1,16 +1,13 @@
 """The command `tillkeeper`."""
 
-import asyncio
 import os
 import sys
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 import msgspec
 import rich_click as click
-import uvloop
 from rich.console import Console
 from rich.markup import escape
 
@@ -26,9 +23,9 @@ from tillkeeper.domains.people.wire import UserInvite
 from tillkeeper.domains.provisioning.bootstrap import bootstrap as bootstrap_installation
 from tillkeeper.installation import open_installation
 from tillkeeper.keys import KeysRefusal
-from tillkeeper.logs import configure_logs
 from tillkeeper.schema.migrate import SchemaRefusal
-from tillkeeper.settings import Settings, SettingsRefusal, read_settings
+from tillkeeper.settings import SettingsRefusal
+from tillkeeper.surfaces.cli.audit import audit
 from tillkeeper.surfaces.cli.customers import CustomersRefusal, read_customers
 from tillkeeper.surfaces.cli.demo import demonstrate
 from tillkeeper.surfaces.cli.doctor import examine, print_findings
@@ -43,6 +40,8 @@ from tillkeeper.surfaces.cli.provision import (
 from tillkeeper.surfaces.cli.provision import (
     provision as provision_customers,
 )
+from tillkeeper.surfaces.cli.running import open_settings as _settings
+from tillkeeper.surfaces.cli.running import run as _run
 from tillkeeper.surfaces.cli.serving import ServingRefusal, serving, wait_for_the_end
 from tillkeeper.surfaces.cli.trees import print_tree
 
@@ -291,15 +290,7 @@ def openapi(directory: Path, *, check: bool) -> None:
         sys.exit(1)
 
 
-def _settings(**overrides: object) -> Settings:
-    settings = read_settings(os.environ, **overrides)
-    configure_logs(settings.log_level)
-    return settings
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(work)
+tillkeeper.add_command(audit)
 
 
 def _checked(kind: type[T], **values: object) -> T:

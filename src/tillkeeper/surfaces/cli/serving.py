@@ -10,6 +10,7 @@ import uvicorn
 
 from tillkeeper.app import make_service
 from tillkeeper.db import embedded
+from tillkeeper.domains.audit.jobs import OtherCluster, check_cluster
 from tillkeeper.installation import Installation
 from tillkeeper.logs import log
 from tillkeeper.surfaces.worker import working
@@ -35,6 +36,10 @@ class _Server(uvicorn.Server):
 async def serving(installation: Installation) -> AsyncGenerator[uvicorn.Server]:
     """Serve while the caller waits; on the way out wait for running requests and chores."""
     settings = installation.settings
+    try:
+        await check_cluster(installation.house)
+    except OtherCluster as refusal:
+        raise ServingRefusal(str(refusal)) from refusal
     app = make_service(
         installation.house,
         is_logging_access=settings.access_log,

@@ -38,6 +38,7 @@ _NOUNS = {
     "api-keys": "key_id",
     "users": "user_id",
     "billing-addresses": "address_id",
+    "audit-log": "row_id",
 }
 _ANY_ID = str(UUID(int=0))
 _NO_BODY = "'data'"
