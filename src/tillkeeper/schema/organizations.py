@@ -101,6 +101,7 @@ organizations = Table(
     CheckConstraint("envs[1] = 'TEST' AND cardinality(envs) <= 2", "envs"),
     CheckConstraint("bill_to_organization <> id", "not_its_own_payer"),
     CheckConstraint("purge_at IS NULL OR status = 'pending_deletion'", "purged_is_pending"),
+    CheckConstraint("status <> 'suspended' OR grace_ends_at IS NOT NULL", "suspended_has_grace"),
     CheckConstraint(
         "withhold_billing IS NOT TRUE OR bill_to_organization IS NOT NULL", "withheld_has_payer"
     ),
