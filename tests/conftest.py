@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from ledger import Ledger, build_ledger
+from room import Room, furnish
 from tillkeeper.access.operation import House
 from tillkeeper.app import make_service
 from tillkeeper.core.passwords import Passwords
@@ -83,6 +84,13 @@ def house(db: Database, keyring: Keyring) -> House:
 @pytest.fixture(scope="session")
 def app(house: House) -> Edge:
     return make_service(house)
+
+
+@pytest.fixture(scope="session")
+async def room(owner_url: str, keyring: Keyring) -> AsyncGenerator[Room]:
+    """A database beside the tests' own, for worlds of thousands of organizations."""
+    async with furnish(owner_url, _LOGIN, keyring) as furnished:
+        yield furnished
 
 
 @pytest.fixture

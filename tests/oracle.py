@@ -5,7 +5,7 @@ deed, `sees` for everything that may ever appear in an answer.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from ipaddress import ip_address, ip_network
 from typing import NamedTuple
@@ -67,9 +67,12 @@ OF_MEMBER = READS - {"audit:read", "access:read"}
 RANKS = ("member", "billing", "admin", "owner")
 
 PROFILE_WRITES = (
-    PEOPLE | ADDRESSES | {f"organization:{v}" for v in ("update", "delete", "hand_over")}
+    PEOPLE | ADDRESSES | {f"organization:{v}" for v in ("update", "delete", "hand_over", "suspend")}
 )
 """What changes an organization as a whole: where it is LIVE, a TEST key may not."""
+
+PART_OF = {"api_key:expire_secret": "api_key:rotate"}
+"""Deeds without a right of their own: to end a retiring secret is part of rotating."""
 
 
 def may(  # noqa: PLR0911, PLR0913, PLR0917 - the question in full
@@ -95,7 +98,8 @@ def may(  # noqa: PLR0911, PLR0913, PLR0917 - the question in full
     if standing == "grace" and action not in READS:
         return Verdict.SUSPENDED
     deed = Deed(actor, action, organization, env, state, now, about)
-    if action not in rights_of(actor, state) or not fits(deed) or not is_right_env(deed):
+    right = PART_OF.get(action, action)
+    if right not in rights_of(actor, state) or not fits(deed) or not is_right_env(deed):
         return Verdict.DENIED
     is_over = effective_status(organization, state) in (ARCHIVED, PENDING_DELETION)
     if is_over and action not in READS | {"organization:suspend"}:
@@ -268,6 +272,17 @@ def judge_key(deed: Deed, verb: str) -> Verdict:
     if verb == "rotate" and (is_retiring or is_over or not key.is_enabled):
         return Verdict.WRONG_STATE
     return Verdict.ALLOW
+
+
+def handed_on(actor: Actor, key: Key, state: State, *, named: frozenset[str]) -> Key:
+    """Return a new key with what its maker hands on where it does not name it."""
+    reach, is_own = reach_of(actor, state), key.organization == actor.organization
+    is_limited = actor.kind == "key" and state.keys[actor.id].permissions is not None
+    if "permissions" not in named and is_limited:
+        key = replace(key, permissions=rights_of(actor, state))
+    if "reach" not in named and reach != "all":
+        key = replace(key, reach=reach if is_own else "self")
+    return key
 
 
 def is_above_maker(actor: Actor, key: Key, state: State) -> bool:
