@@ -16,6 +16,8 @@ Limit100 = Annotated[int, QueryParameter(ge=1, le=100)]
 Offset = Annotated[
     int, QueryParameter(ge=0, le=1_000_000, description="For more, page by `cursor`.")
 ]
+# The bounds of `Seconds` said again: those of a body's type do not hold for a query.
+Moment = Annotated[int | None, QueryParameter(ge=0, le=253_402_300_799)]
 Cursored = Annotated[
     str | None,
     QueryParameter(max_length=200, description="Empty for the first page, then `next_cursor`."),

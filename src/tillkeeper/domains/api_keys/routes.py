@@ -7,14 +7,14 @@ from litestar import Router, delete, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from tillkeeper.access.guard import Op, resource
-from tillkeeper.access.lists import Limit100, Offset
+from tillkeeper.access.lists import Limit100, Moment, Offset
 from tillkeeper.access.policy import require
 from tillkeeper.access.refusals import change_refusals, refusals
 from tillkeeper.access.rights import Right
 from tillkeeper.core import errors
 from tillkeeper.core.order import Order
 from tillkeeper.core.status import KeyStatus
-from tillkeeper.core.wire import Done, Seconds
+from tillkeeper.core.wire import Done
 from tillkeeper.domains.api_keys import actions, queries, rules
 from tillkeeper.domains.api_keys.wire import (
     ApiKey,
@@ -51,8 +51,8 @@ async def list_api_keys(
     organization_id: FromPath[UUID],
     status: Annotated[list[KeyStatus] | None, QueryParameter()] = None,
     kind: Annotated[list[Kind] | None, QueryParameter()] = None,
-    unused_since: Annotated[Seconds | None, QueryParameter()] = None,
-    expiring_before: Annotated[Seconds | None, QueryParameter()] = None,
+    unused_since: Moment = None,
+    expiring_before: Moment = None,
     order_by: Annotated[OrderBy, QueryParameter()] = OrderBy.CREATED_AT,
     order: Annotated[Order, QueryParameter()] = Order.ASC,
     limit: Limit100 = 100,
