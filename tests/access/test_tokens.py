@@ -64,11 +64,11 @@ def header_of(token: str) -> bytes:
 
 
 async def test_the_tokens_forged_here_would_pass_but_for_what_is_forged(world: World) -> None:
-    header = header_of(token_of(world.vendor_test))
-    token = signed(world, header, json.encode(credential_of(world)))
+    header, credential = header_of(token_of(world.vendor_test)), credential_of(world)
+    token = signed(world, header, json.encode(credential))
     answer = await world.nobody.get("/me", headers={"authorization": f"Bearer {token}"})
     assert answer.status_code == 200
-    assert token == Signer(world.house.keyring).sign("access", credential_of(world))
+    assert token == Signer(world.house.keyring).sign("access", credential)
 
 
 async def test_a_token_with_any_other_character_is_refused(world: World) -> None:
