@@ -34,6 +34,12 @@ class Service:
             answer = await client.post("/auth", json=body)
         return self.client(answer.json()["access_token"])
 
+    def is_listening(self) -> bool:
+        """Tell whether something takes connections there already."""
+        port = int(self.base_url.rpartition(":")[2])
+        with socket.socket() as knocker:
+            return knocker.connect_ex(("127.0.0.1", port)) == 0
+
     async def end(self, number: signal.Signals) -> int:
         self.process.send_signal(number)
         return await self.process.wait()
@@ -65,6 +71,14 @@ async def bootstrap(data_dir: Path, name: str = "Vendor") -> dict[str, Any]:
 @contextlib.asynccontextmanager
 async def serving(data_dir: Path) -> AsyncGenerator[Service]:
     """Serve on a free port until the test is over, however the test ends it."""
+    async with starting(data_dir) as service:
+        await wait_until_well(service)
+        yield service
+
+
+@contextlib.asynccontextmanager
+async def starting(data_dir: Path) -> AsyncGenerator[Service]:
+    """Start to serve on a free port; whether it answers yet is not waited for."""
     port = free_port()
     process = await asyncio.create_subprocess_exec(
         COMMAND,
@@ -77,7 +91,6 @@ async def serving(data_dir: Path) -> AsyncGenerator[Service]:
     )
     service = Service(process, f"http://127.0.0.1:{port}")
     try:
-        await wait_until_well(service)
         yield service
     finally:
         if process.returncode is None:

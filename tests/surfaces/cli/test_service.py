@@ -3,7 +3,7 @@ import json
 import shutil
 import signal
 import tempfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from service import COMMAND as COMMAND_LINE
-from service import Service, bootstrap, environment, run, serving, wait_until_well
+from service import Service, bootstrap, environment, run, serving, starting, wait_until_well
 from world import ADDRESS
 
 ROOMY = pytest.mark.timeout(300)
@@ -104,10 +104,27 @@ async def test_nothing_acknowledged_is_lost_by_a_kill(own_dir: Path, victim: str
     assert len(found) <= len(acknowledged) + 8 + 1
 
 
-async def test_a_signal_stops_it_cleanly(own_dir: Path) -> None:
-    async with serving(own_dir) as service:
+@pytest.mark.parametrize("moment", ["its first line of work", "its port", "its health"])
+async def test_a_signal_stops_it_cleanly_from_its_first_moment_on(
+    own_dir: Path, moment: str
+) -> None:
+    """A supervisor that changes its mind must not leave a database behind."""
+    async with starting(own_dir) as service:
+        match moment:
+            case "its first line of work":
+                await _until((own_dir / "postgres" / "PG_VERSION").exists)
+            case "its port":
+                await _until(service.is_listening)
+            case _:
+                await wait_until_well(service)
         assert await service.end(signal.SIGTERM) == 0
     assert not (own_dir / "postgres" / "postmaster.pid").exists()
+
+
+async def _until(is_true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(90):
+        while not is_true():  # noqa: ASYNC110 - another process, which tells no other way
+            await asyncio.sleep(0)
 
 
 async def _create_until_it_breaks(

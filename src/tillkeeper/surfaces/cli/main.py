@@ -42,6 +42,7 @@ from tillkeeper.surfaces.cli.provision import (
 )
 from tillkeeper.surfaces.cli.running import open_settings as _settings
 from tillkeeper.surfaces.cli.running import run as _run
+from tillkeeper.surfaces.cli.running import run_service
 from tillkeeper.surfaces.cli.serving import ServingRefusal, serving, wait_for_the_end
 from tillkeeper.surfaces.cli.trees import print_tree
 
@@ -100,7 +101,7 @@ def serve(host: str | None, port: int | None) -> None:
             _err.print(f"Serving at [bold]{settings.base_url}[/]")
             return await wait_for_the_end(server, installation)
 
-    sys.exit(0 if _run(run()) else 1)
+    sys.exit(run_service(run()))
 
 
 @tillkeeper.command()
@@ -115,7 +116,7 @@ def demo(customers: Path, host: str | None, port: int | None) -> None:
         async with open_installation(settings, "service") as installation:
             return await demonstrate(installation, customers, _out)
 
-    sys.exit(0 if _run(run()) else 1)
+    sys.exit(run_service(run()))
 
 
 @tillkeeper.command()

@@ -1,8 +1,9 @@
-"""How every command begins and runs."""
+"""How every command begins, runs and is ended."""
 
 import asyncio
 import os
-from collections.abc import Coroutine
+import signal
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import uvloop
@@ -24,3 +25,32 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     """Do the asynchronous work of a command."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work)
+
+
+def run_service(work: Coroutine[Any, Any, bool]) -> int:
+    """Do the work of a service and return the exit code of its process.
+
+    SIGINT and SIGTERM end it from its first moment on: while it starts they cancel it, so that
+    what has been opened is closed again. Later it says itself what they do, by `on_signals`.
+    """
+    return 0 if run(_stoppable(work)) else 1
+
+
+async def _stoppable(work: Coroutine[Any, Any, bool]) -> bool:
+    task = asyncio.current_task()
+    if task is None:
+        raise RuntimeError("a coroutine runs in a task")
+    on_signals(task.cancel)
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if not task.cancelling():
+            raise
+        return True
+
+
+def on_signals(do: Callable[[], object]) -> None:
+    """From now on let SIGINT and SIGTERM do this, and nothing else."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, do)

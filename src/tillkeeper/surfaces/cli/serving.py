@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import signal
 from collections.abc import AsyncGenerator, Generator
 from typing import Any
 
@@ -13,6 +12,7 @@ from tillkeeper.db import embedded
 from tillkeeper.domains.audit.jobs import OtherCluster, check_cluster
 from tillkeeper.installation import Installation
 from tillkeeper.logs import log
+from tillkeeper.surfaces.cli.running import on_signals
 from tillkeeper.surfaces.worker import working
 from tillkeeper.surfaces.worker.chores import CHORES
 
@@ -76,9 +76,7 @@ async def serving(installation: Installation) -> AsyncGenerator[uvicorn.Server]:
 async def wait_for_the_end(server: uvicorn.Server, installation: Installation) -> bool:
     """Wait for SIGINT or SIGTERM; tell whether it was that, and not the database's end."""
     asked = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, asked.set)
+    on_signals(asked.set)
     waiting: set[asyncio.Task[Any]] = {asyncio.create_task(asked.wait())}
     if installation.server is not None:
         waiting.add(asyncio.create_task(_ended(installation.server)))
