@@ -20,7 +20,7 @@ import pytest
 from msgspec import structs
 
 from tillkeeper.access import queries
-from tillkeeper.access.guard import actor_of
+from tillkeeper.access.entrance import actor_of
 from tillkeeper.access.identity import Credential, Signer, issue
 from tillkeeper.access.operation import Operation, Target
 from tillkeeper.access.policy import require

@@ -19,23 +19,21 @@ from msgspec import json
 
 from tillkeeper.access import queries
 from tillkeeper.access.condition import Condition, Lock
+from tillkeeper.access.entrance import actor_of, admit, target_of
 from tillkeeper.access.idempotency import Claim, answer_claim, keep_answer
 from tillkeeper.access.identity import Credential, Signer
-from tillkeeper.access.operation import Actor, ActorKind, House, Operation, Target
+from tillkeeper.access.operation import House, Operation
 from tillkeeper.access.queries import Entered, Opening
 from tillkeeper.access.rehearsal import is_dry_run
-from tillkeeper.access.rights import rights_of_key, rights_of_role
 from tillkeeper.access.trail import record_refusal
 from tillkeeper.access.uses import Used
 from tillkeeper.core.errors import (
     IdempotencyInFlight,
-    OrganizationSuspended,
     Refusal,
     SchemaViolation,
     Unauthorized,
 )
 from tillkeeper.core.etags import etag_of, parse_etags
-from tillkeeper.core.status import KeyReach, OrganizationStatus
 from tillkeeper.core.wire import Reply
 from tillkeeper.db.pool import Tx
 
@@ -233,21 +231,13 @@ async def _enter(request: AnyRequest, tx: Tx, claim: Claim | None) -> Operation:
 
 
 def _operation(request: AnyRequest, tx: Tx, entered: Entered | None, opened: object) -> Operation:
-    if entered is None:
-        raise Unauthorized("The credential is disabled or gone: authenticate with another one")
-    if entered.standing == "ended":
-        raise OrganizationSuspended(entered.reason)
-    target = None
-    if entered.within is not None:
-        envs = tuple(entered.within_envs or ())
-        status = entered.within_status or OrganizationStatus.ACTIVE
-        target = Target(entered.within, envs, bool(entered.within_is_managed), status)
+    entered = admit(entered)
     now, address = datetime.now(UTC), request.scope["state"].get("address")
     _count_use(request, now, address)
     return Operation(
         tx=tx,
         actor=actor_of(request.user, entered),
-        target=target,
+        target=target_of(entered),
         is_wide=_path_target(request) is None,
         house=door_of(request).house,
         id=request.scope["state"].get("request_id", ""),
@@ -288,31 +278,6 @@ def agent_of(request: AnyRequest) -> str | None:
     """Return what the client calls itself, as far as it is worth keeping."""
     agent = request.headers.get("user-agent")
     return None if agent is None else agent[:_AGENT_AT_MOST]
-
-
-def actor_of(credential: Credential, entered: Entered) -> Actor:
-    """Return who speaks, with the rights that this credential has today."""
-    position = {"is_main": entered.is_main, "is_administered": entered.is_administered}
-    if entered.role is None:
-        rights = rights_of_key(**position)
-    else:
-        rights = rights_of_role(entered.role, **position)
-    if entered.permissions is not None:
-        rights &= frozenset(entered.permissions)
-    return Actor(
-        kind=ActorKind(credential.kind),
-        id=credential.sub,
-        organization_id=entered.organization_id,
-        env=credential.env,
-        is_main=entered.is_main,
-        is_administered=entered.is_administered,
-        role=entered.role,
-        rights=rights,
-        is_limited=entered.permissions is not None,
-        reach=KeyReach(entered.reach),
-        listed=tuple(each for each in entered.listed or () if each != entered.organization_id),
-        is_suspended=entered.standing != "active",
-    )
 
 
 def _path_target(request: AnyRequest) -> UUID | None:

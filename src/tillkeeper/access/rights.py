@@ -124,3 +124,12 @@ def rights_of_role(role: Role, *, is_main: bool, is_administered: bool) -> froze
     if not is_main:
         return held & _FROM_MANAGED
     return held & _OF_ADMINISTERED if is_administered else held
+
+
+def rights_held(
+    role: Role | None, permissions: list[str] | None, *, is_main: bool, is_administered: bool
+) -> frozenset[Right]:
+    """Return what a credential may do: of its position and role, what a key is not denied."""
+    position = {"is_main": is_main, "is_administered": is_administered}
+    held = rights_of_key(**position) if role is None else rights_of_role(role, **position)
+    return held if permissions is None else held & frozenset(permissions)
