@@ -75,7 +75,7 @@ PART_OF = {"api_key:expire_secret": "api_key:rotate"}
 """Deeds without a right of their own: to end a retiring secret is part of rotating."""
 
 
-def may(  # noqa: PLR0911, PLR0913, PLR0917 - the question in full
+def may(  # noqa: PLR0913, PLR0917 - the question in full
     actor: Actor,
     action: str,
     organization: Id,
@@ -84,7 +84,17 @@ def may(  # noqa: PLR0911, PLR0913, PLR0917 - the question in full
     now: float,
     about: Id | None = None,
 ) -> Verdict:
-    """Judge one deed towards one organization; `about` is the key, person or address in it.
+    """Judge one deed towards one organization; `about` is the key, person or address in it."""
+    verdict = may_at_all(actor, action, organization, env, state, now)
+    if verdict is not Verdict.ALLOW:
+        return verdict
+    return judge_object(Deed(actor, action, organization, env, state, now, about))
+
+
+def may_at_all(  # noqa: PLR0911, PLR0913, PLR0917 - the question in full
+    actor: Actor, action: str, organization: Id, env: str, state: State, now: float
+) -> Verdict:
+    """Judge a deed before it is known what in the organization it is about.
 
     The order is the law: what is not seen does not exist, what is not permitted has no state.
     """
@@ -97,14 +107,14 @@ def may(  # noqa: PLR0911, PLR0913, PLR0917 - the question in full
         return Verdict.INVISIBLE
     if standing == "grace" and action not in READS:
         return Verdict.SUSPENDED
-    deed = Deed(actor, action, organization, env, state, now, about)
+    deed = Deed(actor, action, organization, env, state, now, None)
     right = PART_OF.get(action, action)
     if right not in rights_of(actor, state) or not fits(deed) or not is_right_env(deed):
         return Verdict.DENIED
     is_over = effective_status(organization, state) in (ARCHIVED, PENDING_DELETION)
     if is_over and action not in READS | {"organization:suspend"}:
         return Verdict.WRONG_STATE
-    return judge_object(deed)
+    return Verdict.ALLOW
 
 
 class Deed(NamedTuple):

@@ -30,6 +30,7 @@ NO_ADDRESS = (404, "E_BILLING_ADDRESS_NOT_FOUND")
 NO_KEY = (404, "E_API_KEY_NOT_FOUND")
 NO_PARENT = (404, None)
 NO_ROW = (404, "E_AUDIT_ROW_NOT_FOUND")
+NO_PRINCIPAL = (404, "E_PRINCIPAL_NOT_FOUND")
 Said = tuple[int, str | None]
 BILLING_ADDRESS = ADDRESS | {"recipient": "Shop"}
 NOBODYS_ROW = UUID(int=9 << 76 | 8 << 60 | 9)
@@ -91,12 +92,17 @@ EXPECTED = {
     "deleteBillingAddress": of_address(DENIED, OK),
     "listAccess": of_organization(OK, DENIED),
     "listMyReach": Expected(OK, OK, OK, OK),
+    # About the shop's own key: see QUERIES.
+    "explainAccess": Expected(NO_PRINCIPAL, OK, DENIED, NO_PRINCIPAL),
     "listAuditLog": of_organization(OK, DENIED),
     "proveAuditEntry": of_organization(NO_ROW, DENIED),
     "listAuditSeals": Expected(OK, OK, DENIED, OK),
     "retrieveMe": Expected(OK, OK, OK, OK),
 }
 PUBLIC = {"/api/v0/auth", "/api/v2/auth"}
+QUERIES = {
+    "explainAccess": "?principal={key_id}&organization_id={organization_id}&right=user:read",
+}
 HIDDEN = {"invite_user_by_alias"}
 # What a client's own key or address names is theirs to lose: these come last.
 LAST = (
@@ -156,7 +162,7 @@ class About:
     """Of an audit entry that nobody has: test_prove_audit_entry.py asks for others."""
 
     async def ask(self, client: httpx.AsyncClient, route: Route) -> httpx.Response:
-        path = route.path.format(**vars(self))
+        path = (route.path + QUERIES.get(route.name, "")).format(**vars(self))
         return await client.request(
             route.method, f"http://test{path}", json=self.body_of(route.name)
         )

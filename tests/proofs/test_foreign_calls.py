@@ -97,7 +97,7 @@ async def ask(room: Room, drawn: Call) -> Answered:
         drawn.path,
         token=room.token(actor),
         body=drawn.body,
-        query=query,
+        query=query or drawn.query,
         ip=actor.ip,
     )
 

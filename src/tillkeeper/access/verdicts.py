@@ -53,3 +53,25 @@ class RuleName(StrEnum):
     """The organization is archived or marked for deletion: it is read, or restored first."""
     NONE = "none"
     """No rule refuses."""
+
+
+VERDICTS: dict[RuleName, Verdict] = {
+    RuleName.OWN_ENV: Verdict.UNKNOWN_CREDENTIAL,
+    RuleName.KEY_DISABLED: Verdict.UNKNOWN_CREDENTIAL,
+    RuleName.KEY_NOT_BEGUN: Verdict.UNKNOWN_CREDENTIAL,
+    RuleName.KEY_EXPIRED: Verdict.UNKNOWN_CREDENTIAL,
+    RuleName.ADDRESS: Verdict.UNKNOWN_CREDENTIAL,
+    RuleName.STANDING: Verdict.SUSPENDED,
+    RuleName.UNRELATED: Verdict.INVISIBLE,
+    RuleName.OWN_EYES: Verdict.INVISIBLE,
+    RuleName.TARGET_ENV: Verdict.INVISIBLE,
+    RuleName.REACH: Verdict.INVISIBLE,
+    RuleName.SUSPENSION: Verdict.SUSPENDED,
+    RuleName.RIGHT_NOT_HELD: Verdict.DENIED,
+    RuleName.RELATION: Verdict.DENIED,
+    RuleName.OTHER_ENV: Verdict.DENIED,
+    RuleName.LIVE_NEEDS_LIVE: Verdict.DENIED,
+    RuleName.CLOSED: Verdict.WRONG_STATE,
+    RuleName.NONE: Verdict.ALLOWED,
+}
+"""What each rule answers."""

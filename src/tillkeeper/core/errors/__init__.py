@@ -1,5 +1,6 @@
 """Every way the API says no, a module an area. Public, append-only, explained in docs/errors.md."""
 
+from tillkeeper.core.errors.access import PrincipalNotFound
 from tillkeeper.core.errors.api_keys import (
     ApiKeyConflict,
     ApiKeyNotFound,
@@ -91,6 +92,7 @@ __all__ = (
     "ParentNotFound",
     "PathNotFound",
     "PayerNotLive",
+    "PrincipalNotFound",
     "Refusal",
     "SchemaViolation",
     "Stale",
