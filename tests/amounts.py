@@ -30,6 +30,8 @@ class Amounts:
     """T12: revocations under load."""
     race_attempts: int
     """T15: attempts at each guarded invariant."""
+    policy_mutants: int
+    """Changes to policy of which the battery must notice all."""
     explained_cases: int
     """The verdicts of `explain` that are compared with what is enforced."""
     cancellations: int
@@ -47,6 +49,7 @@ SMALL = Amounts(
     token_mutations=2_000,
     revocations=100,
     race_attempts=40,
+    policy_mutants=80,
     explained_cases=2_000,
     cancellations=2_000,
 )
@@ -61,6 +64,7 @@ LARGE = Amounts(
     token_mutations=100_000,
     revocations=1_000,
     race_attempts=400,
+    policy_mutants=10_000,
     explained_cases=100_000,
     cancellations=100_000,
 )
