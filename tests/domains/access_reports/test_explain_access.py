@@ -328,10 +328,11 @@ async def test_what_is_wrong_in_the_question_is_named(world: World) -> None:
     for wrong in ({"right": "user:fly"}, {"principal": "x"}, {"address": "here"}, {"env": "BETA"}):
         answer = await ask(world.vendor_live, **(good | wrong))
         assert said(answer) == (400, "E_FAILED_SCHEMA_VALIDATION"), wrong
+        assert answer.json()["details"][0]["field"] == f"params.{next(iter(wrong))}"
     for missing in good:
         params = {name: str(value) for name, value in good.items() if name != missing}
         answer = await world.vendor_live.get("/access/explain", params=params)
-        assert said(answer) == (400, "E_FAILED_SCHEMA_VALIDATION"), missing
+        assert answer.json()["details"] == [{"field": f"params.{missing}", "rule": "is required"}]
 
 
 async def test_asking_changes_nothing_and_what_was_explained_is_what_happens(world: World) -> None:
