@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -132,3 +133,45 @@ async def test_no_key_is_left_to_a_manager_who_is_gone(world: World, holder: Con
     assert told == [OK, GONE]
     kept = "SELECT count(*) FROM api_keys WHERE managed_by_organization_id = $1"
     assert await world.owner.fetchval(kept, world.vendor) == 0
+
+
+CHANGES: dict[str, Callable[[World], Any]] = {
+    "renamed": lambda w: w.vendor_live.patch(own_path(w), json={"name": "Mine"}),
+    "archived": lambda w: w.vendor_live.post(own_path(w, "/status"), json={"status": "archived"}),
+    "suspended": lambda w: w.vendor_live.post(
+        own_path(w, "/status"), json={"status": "suspended", "reason": "unpaid"}
+    ),
+    "deleted": lambda w: w.vendor_test.delete(own_path(w)),
+    "enabled": lambda w: w.vendor_live.post(own_path(w, "/enable-env"), json={"env": "LIVE"}),
+    "handed over": hand_over,
+}
+
+
+async def leave_in_test(world: World) -> None:
+    """The enterprise is in TEST alone, manages nobody and is paid for by the vendor."""
+    of = world.enterprise
+    await world.owner.execute("DELETE FROM organizations WHERE managed_by_organization_id = $1", of)
+    change = "UPDATE organizations SET envs = '{TEST}', bill_to_organization = $2 WHERE id = $1"
+    await world.owner.execute(change, of, world.vendor)
+
+
+@pytest.mark.parametrize("what", CHANGES)
+async def test_what_waited_for_a_handover_finds_nothing_any_more(
+    world: World, holder: Connection, what: str
+) -> None:
+    """Fails without `REACHED` in `_LOCK` and `_GET` (organizations/queries.py) and in `_update`
+    (changes.py): its former administrator archives or deletes what is out of its reach."""
+    of = world.enterprise
+    if what in ("deleted", "enabled"):
+        await leave_in_test(world)
+
+    def from_test(world: World) -> Awaitable[httpx.Response]:
+        return world.clients["vendor_test"].post(own_path(world, "/handover"))
+
+    begin = from_test if what in ("deleted", "enabled") else hand_over
+    told = await one_behind_the_other(world, holder, ORGANIZATION_ROW, of, begin, CHANGES[what])
+    assert told == [OK, GONE]
+    assert await world.events(of) == ["organization.handed_over"]
+    row = await world.owner.fetchrow("SELECT * FROM organizations WHERE id = $1", of)
+    assert row is not None
+    assert (row["name"], row["status"]) == ("Enterprise", "active")
