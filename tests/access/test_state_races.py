@@ -67,3 +67,23 @@ async def test_an_env_is_enabled_once(world: World, holder: Connection) -> None:
     begin, _ = FIRST["became LIVE"]
     assert await in_turn(world, holder, shop, begin, begin) == [OK, OK]
     assert await world.events(shop) == ["organization.created", "organization.env_enabled"]
+
+
+async def test_who_pays_is_not_changed_from_below_behind_the_back_of_who_decides(
+    world: World, holder: Connection
+) -> None:
+    """Fails without `lock_organization` in `_check_sight_of_payer`: from below nobody is seen who
+    pays, and what was decided above in the same moment is taken back."""
+    payer = {"bill_to_organization": str(world.vendor), "withhold_billing": True}
+    told = await in_turn(
+        world,
+        holder,
+        str(world.enterprise),
+        lambda w, path: w.vendor_live.patch(path, json={"billing_options": payer}),
+        lambda w, path: w.enterprise_live.patch(
+            path, json={"billing_options": {"gln": "4012345678901"}}
+        ),
+    )
+    assert told == [OK, (403, "E_ACCESS_DENIED")]
+    paying = "SELECT bill_to_organization FROM organizations WHERE id = $1"
+    assert await world.owner.fetchval(paying, world.enterprise) == world.vendor

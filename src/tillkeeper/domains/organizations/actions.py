@@ -254,7 +254,11 @@ async def _changed_columns(grant: Grant, patch: OrganizationPatch) -> Mapping[st
 
 
 async def _check_sight_of_payer(grant: Grant) -> None:
-    """Refuse to change what a payer above has decided: it would be changed without being seen."""
+    """Refuse to change what a payer above has decided: it would be changed without being seen.
+
+    The organization is kept as it is until the change is made.
+    """
+    await queries.lock_organization(grant)
     parents = await queries.find_parents(grant)
     payer_id = parents.bill_to_organization
     if payer_id is None or await queries.find_payer(grant.op, payer_id) is not None:
