@@ -4,7 +4,8 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from tillkeeper.core.errors import Overloaded
-from tillkeeper.db.pool import Database
+from tillkeeper.db import pool
+from tillkeeper.db.pool import Database, Tx
 
 
 @pytest.fixture
@@ -68,6 +69,34 @@ async def test_a_connection_cancelled_in_the_middle_is_never_lent_again(single: 
         await task
     async with single.lend() as connection:
         assert await connection.fetchval("SELECT 42") == 42
+
+
+async def test_a_connection_cancelled_while_it_opens_is_closed(
+    single: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails without `_drop` in `_connect`: clients who leave early use up the server's connections,
+    because the pool does not know of one that it has not got yet."""
+    opened: list[Tx] = []
+    is_opening = asyncio.Event()
+
+    async def linger(connection: Tx) -> None:
+        opened.append(connection)
+        is_opening.set()
+        await asyncio.Event().wait()
+
+    async def ask() -> None:
+        async with single.lend():
+            pass
+
+    async with single.lend() as connection:
+        connection.terminate()
+    monkeypatch.setattr(pool, "teach_types", linger)
+    task = asyncio.create_task(ask())
+    await is_opening.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [each.is_closed() for each in opened] == [True]
 
 
 async def test_what_fails_is_rolled_back(single: Database) -> None:
