@@ -51,7 +51,7 @@ SMALL = Amounts(
     revocations=100,
     race_attempts=40,
     explained_cases=2_000,
-    cancellations=2_000,
+    cancellations=1_000,
 )
 LARGE = Amounts(
     row_decisions=100_000_000,
