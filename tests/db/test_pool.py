@@ -102,10 +102,10 @@ async def test_a_connection_cancelled_while_it_opens_is_closed(
 async def test_what_fails_is_rolled_back(single: Database) -> None:
     async def fail() -> None:
         async with single.begin() as tx:
-            await tx.execute("CREATE TEMP TABLE fleeting (id int) ON COMMIT PRESERVE ROWS")
+            await tx.execute("SELECT set_config('tillkeeper.fleeting', 'kept', false)")
             raise LookupError
 
     with pytest.raises(LookupError):
         await fail()
     async with single.lend() as connection:
-        assert await connection.fetchval("SELECT to_regclass('fleeting')") is None
+        assert not await connection.fetchval("SELECT current_setting('tillkeeper.fleeting', true)")
