@@ -58,7 +58,7 @@ def fields_of(struct: inspect.StructType, path: Path = ()) -> Iterator[Field]:
 
 def _objects(kind: inspect.Type) -> Iterator[tuple[inspect.StructType, Path]]:
     """Yield the structs that a field holds: itself, or in a list."""
-    for one in _choices(kind):
+    for one in choices(kind):
         if isinstance(one, inspect.StructType):
             yield one, ()
         elif isinstance(one, inspect.ListType):
@@ -66,17 +66,17 @@ def _objects(kind: inspect.Type) -> Iterator[tuple[inspect.StructType, Path]]:
                 yield inner, (0, *more)
 
 
-def _choices(kind: inspect.Type) -> tuple[inspect.Type, ...]:
+def choices(kind: inspect.Type) -> tuple[inspect.Type, ...]:
     """What a field takes, null and absence aside."""
     if isinstance(kind, inspect.Metadata):
-        return _choices(kind.type)
+        return choices(kind.type)
     kinds = kind.types if isinstance(kind, inspect.UnionType) else (kind,)
     return tuple(each for each in kinds if not isinstance(each, inspect.NoneType))
 
 
 def value_for(kind: inspect.Type, *, wanted: int = 0) -> Any:  # noqa: ANN401 - JSON
     """Return a value that the field takes, the fuller the better; another one with `wanted`."""
-    found = [value for one in _choices(kind) for value in _values(one)]
+    found = [value for one in choices(kind) for value in _values(one)]
     assert found, f"nothing here fits {kind}: add to _TEXTS"
     return found[wanted % len(found)]
 
