@@ -23,7 +23,9 @@ class Amounts:
     machine_steps: int
     """T08: steps in each run."""
     field_values: int
-    """T10: values tried for each field of each struct."""
+    """T10: odd values where a struct or parameter was tried with all of them on another route."""
+    field_actors: int
+    """T10: characters who try each field of each struct, beside the one who may."""
     token_mutations: int
     """T11: tokens and cursors that were changed and must open nothing."""
     revocations: int
@@ -45,13 +47,14 @@ SMALL = Amounts(
     pair_calls=12,
     machine_runs=25,
     machine_steps=20,
-    field_values=1,
+    field_values=3,
+    field_actors=1,
     token_mutations=2_000,
     revocations=100,
     race_attempts=40,
     policy_mutants=80,
     explained_cases=2_000,
-    cancellations=2_000,
+    cancellations=1_000,
 )
 LARGE = Amounts(
     row_decisions=100_000_000,
@@ -60,7 +63,8 @@ LARGE = Amounts(
     pair_calls=12,
     machine_runs=400,
     machine_steps=40,
-    field_values=8,
+    field_values=1_000,
+    field_actors=19,
     token_mutations=100_000,
     revocations=1_000,
     race_attempts=400,

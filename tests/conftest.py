@@ -63,6 +63,15 @@ async def owner(owner_url: str, serving_url: str) -> AsyncGenerator[Connection]:
     await connection.close()
 
 
+@pytest.fixture
+async def holder(owner_url: str, serving_url: str) -> AsyncGenerator[Connection]:
+    """A connection beside the service's that takes a row first."""
+    assert serving_url, "the schema is installed first"
+    connection = await asyncpg.connect(owner_url)
+    yield connection
+    await connection.close()
+
+
 @pytest.fixture(scope="session")
 def keyring() -> Keyring:
     return Keyring({1: b"pepper" * 6})

@@ -201,6 +201,7 @@ async def test_the_login_can_neither_truncate_nor_refer_nor_watch(
 async def test_the_login_can_create_nothing(login: Connection) -> None:
     for statement in (
         "CREATE TABLE mine (id int)",
+        "CREATE TEMPORARY TABLE organizations (id uuid)",
         "CREATE FUNCTION mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
         "CREATE SCHEMA mine",
         "ALTER TABLE organizations DISABLE ROW LEVEL SECURITY",

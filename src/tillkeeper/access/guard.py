@@ -110,7 +110,7 @@ def _bearer(scope: Scope) -> str:
         if name == b"authorization":
             scheme, _, token = value.decode("latin-1").partition(" ")
             if scheme.lower() == "bearer" and token:
-                return token.strip()
+                return token.strip(" ")
     raise Unauthorized("Send a token: Authorization: Bearer <access_token>")
 
 

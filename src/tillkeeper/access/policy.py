@@ -132,6 +132,12 @@ async def is_still_reached(grant: Grant) -> bool:
     )
 
 
+async def check_still_reached(grant: Grant) -> None:
+    """Refuse a change from above that waited for a handover: asked once its rows are locked."""
+    if grant.organization_id != grant.reader_id and not await is_still_reached(grant):
+        raise OrganizationNotFound(grant.organization_id)
+
+
 def _is_reading_alone(deed: Deed) -> bool:
     return deed.actor.is_suspended and deed.right not in READS
 

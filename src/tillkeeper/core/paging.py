@@ -21,14 +21,14 @@ class Cursor:
     id: UUID
 
 
-def seal_cursor(key: bytes, cursor: Cursor, bound_to: str) -> str:
+def seal_cursor(key: bytes, cursor: Cursor, bound_to: bytes) -> str:
     """Write a cursor that is good for this actor, env and filter alone."""
     microseconds = (cursor.created_at - _EPOCH) // timedelta(microseconds=1)
     body = microseconds.to_bytes(_TIME, "big") + cursor.id.bytes
     return urlsafe_b64encode(body + _seal(key, body, bound_to)).decode().rstrip("=")
 
 
-def open_cursor(key: bytes, text: str, bound_to: str) -> Cursor:
+def open_cursor(key: bytes, text: str, bound_to: bytes) -> Cursor:
     """Read a cursor; one that was changed, or asked something else, is refused."""
     try:
         raw = urlsafe_b64decode(text.encode("ascii") + b"==")
@@ -42,8 +42,8 @@ def open_cursor(key: bytes, text: str, bound_to: str) -> Cursor:
     return Cursor(_EPOCH + timedelta(microseconds=microseconds), UUID(bytes=body[_TIME:]))
 
 
-def _seal(key: bytes, body: bytes, bound_to: str) -> bytes:
-    return hmac.digest(key, body + bound_to.encode(), "sha256")[:_SEAL]
+def _seal(key: bytes, body: bytes, bound_to: bytes) -> bytes:
+    return hmac.digest(key, body + bound_to, "sha256")[:_SEAL]
 
 
 def _refusal() -> SchemaViolation:

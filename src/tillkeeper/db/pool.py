@@ -163,7 +163,12 @@ class Database:
             )
         except (OSError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError) as error:
             raise Overloaded from error
-        await teach_types(connection)
+        try:
+            await teach_types(connection)
+        except BaseException:
+            # Nobody else knows of it yet: whoever leaves now would leave it open for good.
+            _drop(connection)
+            raise
         return connection
 
 

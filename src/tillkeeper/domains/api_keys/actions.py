@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec import UNSET, structs
 
-from tillkeeper.access.policy import Grant
+from tillkeeper.access.policy import Grant, check_still_reached
 from tillkeeper.access.rights import Right
 from tillkeeper.core import secrets
 from tillkeeper.core.errors import (
@@ -56,6 +56,7 @@ async def create_api_key(grant: Grant, wanted: ApiKeyCreate) -> NewApiKey:
     api_key = await queries.insert_api_key(grant, event, row)
     if api_key is None:
         raise ApiKeyConflict(wanted.name)
+    await check_still_reached(grant)
     return with_secret(grant, api_key, secret)
 
 
@@ -201,10 +202,11 @@ async def _check_manager(grant: Grant, manager: UUID | None) -> None:
 
 
 async def _check_may_touch(grant: Grant, key_id: UUID) -> queries.Held:
-    """Refuse to change a key that somebody above administers."""
+    """Lock a key; refuse to change one that somebody above administers."""
     found = await queries.lock_held(grant, key_id)
     if found is None:
         raise ApiKeyNotFound(key_id)
+    await check_still_reached(grant)
     manager = found.managed_by_organization_id
     if manager is None or await queries.is_reached(grant, one=grant.reader_id, other=manager):
         return found

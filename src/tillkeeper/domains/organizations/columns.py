@@ -9,7 +9,9 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     ColumnElement,
+    Uuid,
     and_,
+    bindparam,
     case,
     cast,
     extract,
@@ -17,7 +19,7 @@ from sqlalchemy import (
     or_,
     true,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, array
 
 from tillkeeper.access.sight import creator
 from tillkeeper.core.status import OrganizationStatus
@@ -41,6 +43,12 @@ WRITTEN = tuple(
     )
 )
 """What is answered as it was written."""
+
+
+READER = bindparam("reader_id", type_=Uuid)
+REACHED = organizations.c.reached_by.contains(array([READER]))
+"""Whether the reader still reaches a row: asked of it as it is once a statement has waited for it,
+because policy has seen it as it was when the operation entered."""
 
 
 def shown_to(reader: ColumnElement[Any]) -> list[ColumnElement[Any]]:

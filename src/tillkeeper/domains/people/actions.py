@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from tillkeeper.access.operator import claim_person
-from tillkeeper.access.policy import Grant
+from tillkeeper.access.policy import Grant, check_still_reached
 from tillkeeper.core.errors import AccessDenied, LastOwner, UserConflict, UserNotFound
 from tillkeeper.core.status import Role
 from tillkeeper.core.wire import Done
@@ -39,6 +39,7 @@ async def remove_user(grant: Grant, user_id: UUID) -> Done:
         raise _denied(grant, f"This credential may not remove an {membership.role}")
     if not await queries.delete_user(grant, UserRemoved(user_id=user_id)):
         raise UserNotFound(user_id)
+    await check_still_reached(grant)
     return Done(success=True)
 
 
