@@ -168,6 +168,7 @@ async def test_what_has_refilled_is_admitted_again(world: World) -> None:
         ("PUT", "/api/v0/me", 405),
         ("POST", "/api/v0/auth", 400),
         ("POST", "/api/v2/auth", 400),
+        ("POST", "/api/v0/keys/leaked", 400),
         ("GET", "/api/v0/\x00", 400),
     ],
 )
@@ -208,7 +209,9 @@ async def test_without_rates_nothing_is_said_or_counted(world: World) -> None:
         assert not any(name.startswith("ratelimit") for name in answer.headers)
 
 
-@pytest.mark.parametrize("path", ["/api/v0/me", "/api/v0/nowhere", "/api/v2/auth", "/api/v0/auth"])
+@pytest.mark.parametrize(
+    "path", ["/api/v0/me", "/api/v0/nowhere", "/api/v2/auth", "/api/v0/auth", "/api/v0/keys/leaked"]
+)
 async def test_who_shows_no_token_is_counted_by_address(world: World, path: str) -> None:
     app, ip = limited(world, address="0.01/10"), f"2001:db8:{uuid4().hex[:4]}::1"
     answers = [await call(app, "POST", path, ip=ip) for _ in range(12)]

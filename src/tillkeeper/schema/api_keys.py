@@ -8,6 +8,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     Named,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     TypedColumns,
     UniqueConstraint,
     Uuid,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, CIDR, JSONB, TIMESTAMP
 
@@ -53,6 +55,8 @@ class ApiKeyColumns(TypedColumns):
     generation: Named[int] = Column(Integer, server_default="0")
     previous_digest: Named[bytes | None] = Column(LargeBinary)
     previous_ends_at: Named[datetime | None] = Column(TIMESTAMP(timezone=True))
+    # When a found secret was last told of: once an hour is enough.
+    leaked_at: Named[datetime | None] = Column(TIMESTAMP(timezone=True))
 
 
 api_keys = Table(
@@ -64,3 +68,6 @@ api_keys = Table(
     CheckConstraint("expires_at > not_before", "times"),
     CheckConstraint("(reach = 'listed') = (reach_organization_ids IS NOT NULL)", "listed"),
 )
+# For secrets that somebody has found: they are looked up without their key.
+Index(None, api_keys.c.secret_digest)
+Index(None, api_keys.c.previous_digest, postgresql_where=text("previous_digest IS NOT NULL"))
