@@ -45,6 +45,7 @@ DOORS = {
     "is_live",
     "is_needed",
     "lease_cell",
+    "list_due_notices",
     "list_due_purges",
     "list_roots",
     "list_seals",

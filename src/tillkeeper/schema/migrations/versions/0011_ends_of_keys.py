@@ -1,4 +1,4 @@
-"""Keys whose secret is found, and the policy that decides about them."""
+"""Keys whose secret is found, with the policy that decides about them; and notices of their end."""
 
 from pathlib import Path
 from typing import Any
@@ -19,17 +19,28 @@ _DOOR_SIGNATURES = (
     "report_leaks(bytea[], timestamptz, text, text, text)",
     "sort_leaks(integer)",
     "settle_leak(bytea, uuid)",
+    "list_due_notices(timestamptz, integer)",
 )
 _GRANTS = """
 GRANT UPDATE (leaked_key_policy) ON organizations TO tillkeeper_api;
-GRANT SELECT (leaked_at), UPDATE (leaked_at) ON api_keys TO tillkeeper_api;
+GRANT SELECT (leaked_at, noticed, noticed_for, notice_stage),
+  UPDATE (leaked_at, noticed, noticed_for) ON api_keys TO tillkeeper_api;
 GRANT SELECT, INSERT, UPDATE, DELETE ON leak_reports TO tillkeeper_doors;
 """
 _TIME = postgresql.TIMESTAMP(timezone=True)
 
 
+_NOTICE_STAGE = (
+    "CASE WHEN noticed_for = expires_at THEN noticed "
+    "WHEN expires_at - created_at < interval '1 day' THEN 3 "
+    "WHEN expires_at - created_at < interval '7 days' THEN 2 "
+    "WHEN expires_at - created_at < interval '30 days' THEN 1 ELSE 0 END"
+)
+
+
 def upgrade() -> None:
     _create_leaks()
+    _create_notices()
     _run(walls.close_off("leak_reports", organization="false", env=None))
     _run(_DOORS.read_text(encoding="utf-8"))
     for signature in _DOOR_SIGNATURES:
@@ -64,6 +75,32 @@ def _create_leaks() -> None:
         sa.Column("address", sa.Text(), nullable=True),
         sa.Column("agent", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_leak_reports")),
+    )
+
+
+def _create_notices() -> None:
+    op.add_column("api_keys", sa.Column("noticed", sa.SmallInteger(), nullable=True))
+    op.add_column("api_keys", sa.Column("noticed_for", _TIME, nullable=True))
+    # What is over by now is no news.
+    op.execute(
+        "UPDATE api_keys SET noticed = 4, noticed_for = expires_at WHERE expires_at <= now()"
+    )
+    op.add_column(
+        "api_keys",
+        sa.Column(
+            "notice_stage",
+            sa.SmallInteger(),
+            sa.Computed(_NOTICE_STAGE, persisted=True),
+            nullable=False,
+        ),
+    )
+    op.create_index(
+        "ix_api_keys_by_notice",
+        "api_keys",
+        ["notice_stage", "expires_at"],
+        postgresql_where=sa.text(
+            "status = 'enabled' AND expires_at IS NOT NULL AND notice_stage < 4"
+        ),
     )
 
 

@@ -59,3 +59,32 @@ BEGIN
         OR (k.previous_digest = wanted AND k.previous_ends_at > now()))
     FOR NO KEY UPDATE OF k;
 END $$;
+
+-- Keys of which it is time to say that they end, and in which stage that is: 1 a month before, 2 a
+-- week, 3 a day, 4 it is over. Each stage is a range of one index.
+CREATE FUNCTION list_due_notices(at timestamptz, most integer)
+RETURNS TABLE (organization_id uuid, env env, id uuid, name text, expires_at timestamptz,
+  stage smallint)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+  SELECT due.organization_id, due.env, due.id, due.name, due.expires_at,
+    (CASE WHEN due.expires_at <= at THEN 4
+      WHEN due.expires_at <= at + interval '24 hours' THEN 3
+      WHEN due.expires_at <= at + interval '168 hours' THEN 2 ELSE 1 END)::smallint
+  FROM (
+    (SELECT k.organization_id, k.env, k.id, k.name, k.expires_at FROM api_keys k
+      WHERE k.status = 'enabled' AND k.notice_stage = 3
+      AND k.expires_at <= at LIMIT most)
+    UNION ALL
+    (SELECT k.organization_id, k.env, k.id, k.name, k.expires_at FROM api_keys k
+      WHERE k.status = 'enabled' AND k.notice_stage = 2
+      AND k.expires_at <= at + interval '24 hours' LIMIT most)
+    UNION ALL
+    (SELECT k.organization_id, k.env, k.id, k.name, k.expires_at FROM api_keys k
+      WHERE k.status = 'enabled' AND k.notice_stage = 1
+      AND k.expires_at <= at + interval '168 hours' LIMIT most)
+    UNION ALL
+    (SELECT k.organization_id, k.env, k.id, k.name, k.expires_at FROM api_keys k
+      WHERE k.status = 'enabled' AND k.notice_stage = 0
+      AND k.expires_at <= at + interval '720 hours' LIMIT most)
+  ) due LIMIT most
+$$;
