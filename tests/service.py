@@ -14,6 +14,8 @@ from typing import Any
 
 import httpx
 
+from tillkeeper.core.rates import Lane
+
 COMMAND = str(Path(sys.executable).with_name("tillkeeper"))
 
 
@@ -110,7 +112,9 @@ async def wait_until_well(service: Service) -> None:
 
 def environment(data_dir: Path) -> dict[str, str]:
     inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return inherited | {"TILLKEEPER_DATA_DIR": str(data_dir)}
+    # Some tests hammer their service on purpose; tests/access/test_rate_limits.py is about limits.
+    off = {f"TILLKEEPER_RATE_{lane.upper()}": "0" for lane in Lane}
+    return inherited | off | {"TILLKEEPER_DATA_DIR": str(data_dir)}
 
 
 def free_port() -> int:

@@ -15,6 +15,7 @@ from tillkeeper.domains.access_reports.routes import router as access_reports
 from tillkeeper.domains.api_keys.routes import router as api_keys
 from tillkeeper.domains.audit.routes import router as audit
 from tillkeeper.domains.billing.routes import router as billing
+from tillkeeper.domains.leaks.routes import router as leaks
 from tillkeeper.domains.me.routes import router as me
 from tillkeeper.domains.organizations.routes import router as organizations
 from tillkeeper.domains.people.routes import router as people
@@ -30,6 +31,7 @@ _MANAGEMENT = [
     organizations,
     provisioning,
     api_keys,
+    leaks,
     people,
     billing,
     audit,

@@ -18,6 +18,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from msgspec import json
 
 from tillkeeper.access import queries
+from tillkeeper.access.admission import admit_actor, admit_stranger, told_agent
 from tillkeeper.access.condition import Condition, Lock
 from tillkeeper.access.entrance import actor_of, admit, target_of
 from tillkeeper.access.idempotency import Claim, answer_claim, keep_answer
@@ -48,9 +49,10 @@ WIDE = {"walls": "wide"}
 """Marks a route that looks from the organization of its path upwards, as far as the actor sees."""
 SUBTREE = {"walls": "subtree"}
 """Marks a route that reads what the organization of its path reaches."""
+BULK = {"lane": "bulk"}
+"""Marks a route that creates many things at once: it is counted apart."""
 
-
-_AGENT_AT_MOST, _TAGS_AT_MOST = 200, 1000
+_TAGS_AT_MOST = 1000
 
 
 @dataclass(frozen=True)
@@ -94,14 +96,16 @@ class TokenCheck:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the token, and tell the scope whose it is."""
-        is_public = bool(scope["route_handler"].opt.get("public"))
+        opt, state = scope["route_handler"].opt, scope["state"]
+        door: Door = scope["door"]  # type: ignore[typeddict-item]
+        is_public = bool(opt.get("public"))
+        if is_public:
+            await admit_stranger(door.house, scope)
+        else:
+            by = scope["user"] = door.signer.read("access", _bearer(scope), time.time())
+            await admit_actor(door.house, scope, by, is_bulk=opt.get("lane") == "bulk")
         method: str = scope["method"]  # type: ignore[typeddict-item]
-        scope["state"]["is_dry_run"] = is_dry_run(
-            method, scope["query_string"], is_public=is_public
-        )
-        if not is_public:
-            door: Door = scope["door"]  # type: ignore[typeddict-item]
-            scope["user"] = door.signer.read("access", _bearer(scope), time.time())
+        state["is_dry_run"] = is_dry_run(method, scope["query_string"], is_public=is_public)
         await self._app(scope, receive, send)
 
 
@@ -276,8 +280,7 @@ def _count_use(request: AnyRequest, now: datetime, address: str | None) -> None:
 
 def agent_of(request: AnyRequest) -> str | None:
     """Return what the client calls itself, as far as it is worth keeping."""
-    agent = request.headers.get("user-agent")
-    return None if agent is None else agent[:_AGENT_AT_MOST]
+    return told_agent(request.scope)
 
 
 def _path_target(request: AnyRequest) -> UUID | None:

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from tillkeeper.access.condition import Condition
+from tillkeeper.access.limits import Limits
 from tillkeeper.access.rights import Right
 from tillkeeper.access.uses import Uses
 from tillkeeper.core.env import Env
@@ -36,6 +37,8 @@ class House:
     refresh_token_seconds: int = 172_800
     uses: Uses = field(default_factory=Uses)
     """What has been counted and not yet written."""
+    limits: Limits = field(default_factory=Limits)
+    """How often each may ask; none where no rates are given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,18 @@ class Target:
     is_managed: bool
     status: OrganizationStatus = OrganizationStatus.ACTIVE
     """What holds for it: the strictest of itself and all above."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is recorded of a request that was refused before it became an operation."""
+
+    actor: Actor
+    id: str
+    now: datetime
+    address: str | None
+    agent: str | None
+    target: Target | None = None
 
 
 @dataclass(slots=True)

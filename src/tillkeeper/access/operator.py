@@ -57,6 +57,7 @@ _LIST_ROOTS = many(
 
 _COUNT_USES = execute(select(func.count_key_uses(bindparam("counted", type_=JSONB))))
 _SWEEP = execute(select(func.sweep_kept_answers(bindparam("most", type_=Integer))))
+_SWEEP_CELLS = execute(select(func.sweep_rate_cells(bindparam("most", type_=Integer))))
 
 
 @asynccontextmanager
@@ -141,6 +142,12 @@ async def sweep_kept_answers(house: House, *, most: int = 10_000) -> None:
     """Delete kept answers past their time, oldest first, so many at the most."""
     async with house.db.lend() as tx:
         await _SWEEP(tx, most=most)
+
+
+async def sweep_rate_cells(house: House, *, most: int = 50_000) -> None:
+    """Delete cells that are whole again, so many at the most."""
+    async with house.db.lend() as tx:
+        await _SWEEP_CELLS(tx, most=most)
 
 
 async def write_uses(house: House) -> None:

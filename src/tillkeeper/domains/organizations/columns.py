@@ -78,6 +78,7 @@ def shown_to(reader: ColumnElement[Any]) -> list[ColumnElement[Any]]:
         _seconds(table.grace_ends_at).label("grace_ends_at"),
         _seconds(table.purge_at).label("purge_at"),
         case((table.is_delete_protected, true())).label("delete_protection"),
+        table.leaked_key_policy,
     ]
 
 
