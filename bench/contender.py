@@ -31,7 +31,7 @@ class Job(Struct):
 def make_house(database: Database, pepper: bytes) -> House:
     """Return a house as the service's own start makes it."""
     keyring = Keyring({1: pepper})
-    return House(database, keyring, Passwords(keyring.derive("password")))
+    return House(database, keyring, Passwords(keyring))
 
 
 async def serve(job: Job) -> None:

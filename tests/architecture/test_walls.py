@@ -22,14 +22,22 @@ SOURCE = Path(tillkeeper.__file__).parent
 LOGIN = "tillkeeper_app_tests"
 TABLES = sorted(metadata.tables)
 
-WITHOUT_ENV_WALL = {"memberships", "billing_addresses", "users", "audit_seals"}
+WITHOUT_ENV_WALL = {
+    "memberships",
+    "billing_addresses",
+    "users",
+    "audit_seals",
+    "pepper_holders",
+}
 """Reviewed: what an organization has once, whatever its envs, and what is nobody's; `organizations`
 has a wall of its own, on its list of envs."""
 ENV_TABLES = sorted(set(TABLES) - WITHOUT_ENV_WALL - {"organizations"})
 DOORS = {
     "begin_seal",
+    "claim_answer",
     "claim_person",
     "count_key_uses",
+    "count_pepper_needs",
     "count_pointers_to_address",
     "effective_status",
     "enter",
@@ -40,14 +48,19 @@ DOORS = {
     "find_person",
     "find_seal",
     "hand_over",
+    "hold_peppers",
     "is_manned",
     "is_live",
     "is_needed",
     "list_due_purges",
+    "list_pepper_holders",
     "list_roots",
     "list_seals",
+    "list_stored_versions",
     "reaches",
     "record_refused_login",
+    "renew_password",
+    "renew_secret",
     "rotate_key",
     "set_password",
     "sweep_kept_answers",
@@ -140,7 +153,7 @@ async def test_organization_and_env_come_first_in_every_key(owner: Connection, t
     )
     if table in ENV_TABLES:
         assert columns[:2] == ["organization_id", "env"]
-    elif table not in ("organizations", "users", "audit_seals"):
+    elif table not in ("organizations", "users", "audit_seals", "pepper_holders"):
         assert columns[0] == "organization_id"
 
 
@@ -242,7 +255,7 @@ async def test_without_a_context_there_is_nothing(
         try:
             assert await login.fetchval(everything) == 0, table
         except asyncpg.InsufficientPrivilegeError:
-            assert table in ("users", "outbox_rows", "audit_seals")
+            assert table in ("users", "outbox_rows", "audit_seals", "pepper_holders")
     assert await owner.fetchval("SELECT count(*) FROM organizations") > 7
 
 

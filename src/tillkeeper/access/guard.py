@@ -4,7 +4,6 @@ import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -55,16 +54,19 @@ SUBTREE = {"walls": "subtree"}
 _AGENT_AT_MOST, _TAGS_AT_MOST = 200, 1000
 
 
-@dataclass(frozen=True)
+@dataclass
 class Door:
     """What the guard needs of the house at every request."""
 
     house: House
+    _signer: Signer | None = None
 
-    @cached_property
+    @property
     def signer(self) -> Signer:
-        """Reads and writes tokens."""
-        return Signer(self.house.keyring)
+        """Reads and writes tokens, with the secrets that the house has now."""
+        if self._signer is None or self._signer.keyring is not self.house.keyring:
+            self._signer = Signer(self.house.keyring)
+        return self._signer
 
 
 def door_of(connection: AnyConnection) -> Door:
@@ -223,11 +225,11 @@ async def _read_claim(request: AnyRequest, door: Door) -> Claim | None:
 async def _enter(request: AnyRequest, tx: Tx, claim: Claim | None) -> Operation:
     try:
         entered = await queries.enter(tx, request.user, **_target(request), **_claimed(claim))
+        op = _operation(request, tx, entered, None)
+        if claim is not None and entered is not None:
+            await answer_claim(tx, claim, entered)
     except asyncpg.LockNotAvailableError as error:
         raise IdempotencyInFlight from error
-    op = _operation(request, tx, entered, None)
-    if claim is not None and entered is not None:
-        answer_claim(claim, entered)
     request.scope["op"] = op  # type: ignore[typeddict-unknown-key]
     return op
 

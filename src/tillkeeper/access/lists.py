@@ -41,8 +41,10 @@ def seal_page(grant: Grant, kind: str, cursor: str, filters: Mapping[str, object
     """Open a cursor that was sealed for this actor's organization, env and filters."""
     asked = ",".join(f"{name}={value}" for name, value in sorted(filters.items()))
     bound_to = f"{kind}|{grant.reader_id}|{grant.env}|{asked}"
-    key = grant.op.keyring.derive("cursor")
-    return CursorPage(open_cursor(key, cursor, bound_to) if cursor else None, key, bound_to)
+    keyring = grant.op.keyring
+    keys = [keyring.derive("cursor", version) for version in keyring.oldest_first]
+    after = open_cursor(keys, cursor, bound_to) if cursor else None
+    return CursorPage(after, keyring.derive("cursor"), bound_to)
 
 
 def check_cursored(order_by: object, order: Order, offset: int) -> None:

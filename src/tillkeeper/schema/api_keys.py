@@ -53,6 +53,9 @@ class ApiKeyColumns(TypedColumns):
     generation: Named[int] = Column(Integer, server_default="0")
     previous_digest: Named[bytes | None] = Column(LargeBinary)
     previous_ends_at: Named[datetime | None] = Column(TIMESTAMP(timezone=True))
+    # Under which pepper the two digests are; None: written before that was kept.
+    pepper_version: Named[int | None] = Column(Integer)
+    previous_pepper_version: Named[int | None] = Column(Integer)
 
 
 api_keys = Table(

@@ -75,11 +75,12 @@ def mint_row(
     grant: Grant, wanted: ApiKeyCreate, key_id: UUID, limits: rules.Limits
 ) -> tuple[dict[str, Any], str]:
     """Return what is stored of a new key, and the secret that is not."""
-    secret = secrets.mint_secret()
+    secret, keyring = secrets.mint_secret(), grant.op.keyring
     row = {
         "id": key_id,
         "key": secrets.mint_key_text(grant.env, wanted.name),
-        "secret_digest": grant.op.keyring.digest(secret),
+        "secret_digest": keyring.digest(secret),
+        "pepper_version": keyring.active,
         "name": wanted.name,
         "status": wanted.status,
         "metadata": wanted.metadata,
@@ -161,9 +162,10 @@ async def rotate_api_key(grant: Grant, key_id: UUID, rotation: ApiKeyRotation) -
     """
     held = await _check_may_touch(grant, key_id)
     _check_below(grant, _limits_of(held), is_own=_is_own(grant))
-    secret = secrets.mint_secret()
+    secret, keyring = secrets.mint_secret(), grant.op.keyring
+    digest = keyring.digest(secret)
     event = ApiKeyRotated(api_key_id=key_id, overlap_seconds=rotation.overlap_seconds)
-    if not await queries.rotate_api_key(grant, event, grant.op.keyring.digest(secret)):
+    if not await queries.rotate_api_key(grant, event, digest=digest, version=keyring.active):
         raise ApiKeyNotRotatable
     return with_secret(grant, await get_api_key(grant, key_id), secret)
 

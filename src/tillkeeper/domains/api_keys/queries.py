@@ -185,6 +185,7 @@ _WRITTEN = (
     api_keys.c.env,
     api_keys.c.key,
     api_keys.c.secret_digest,
+    api_keys.c.pepper_version,
     api_keys.c.name,
     api_keys.c.status,
     api_keys.c.metadata,
@@ -274,6 +275,7 @@ _ROTATE = one_or_none(
         func.rotate_key(
             bindparam("key_id", type_=Uuid),
             bindparam("digest", type_=LargeBinary),
+            bindparam("version", type_=Integer),
             bindparam("overlap_seconds", type_=Integer),
             type_=Boolean,
         ).label("is_so")
@@ -288,10 +290,16 @@ _EXPIRE_PREVIOUS = one_or_none(
 )
 
 
-async def rotate_api_key(grant: Grant, event: ApiKeyRotated, digest: bytes) -> bool:
+async def rotate_api_key(
+    grant: Grant, event: ApiKeyRotated, *, digest: bytes, version: int
+) -> bool:
     """Replace the secret of a key behind the walls; False where it cannot be rotated now."""
     done = await _ROTATE(
-        grant.tx, key_id=event.api_key_id, digest=digest, overlap_seconds=event.overlap_seconds
+        grant.tx,
+        key_id=event.api_key_id,
+        digest=digest,
+        version=version,
+        overlap_seconds=event.overlap_seconds,
     )
     return await _recorded(grant, event, done)
 
@@ -312,6 +320,7 @@ _BULK: tuple[Any, ...] = (
     api_keys.c.id,
     api_keys.c.organization_id,
     api_keys.c.key,
+    api_keys.c.pepper_version,
     api_keys.c.name,
     api_keys.c.status,
     api_keys.c.metadata,
