@@ -1,6 +1,7 @@
 """Every chore of the service, and how often it is due."""
 
 from tillkeeper.access.operator import sweep_kept_answers, write_uses
+from tillkeeper.access.peppers import tell_what_is_held
 from tillkeeper.domains.audit.jobs import Sealer
 from tillkeeper.domains.organizations.jobs import purge
 from tillkeeper.surfaces.worker.loop import Chore
@@ -9,5 +10,6 @@ CHORES = (
     Chore("sweep kept answers", 600, sweep_kept_answers),
     Chore("purge organizations", 60, purge),
     Chore("write uses of keys", 5, write_uses, is_run_at_the_end=True),
+    Chore("tell of the keys", 5, tell_what_is_held),
     Chore("seal the audit", 0.2, Sealer().run, is_run_at_the_end=True),
 )
