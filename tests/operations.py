@@ -78,6 +78,7 @@ OPERATIONS = {
     "listAuditLog": Asks("audit:read"),
     "proveAuditEntry": Asks("audit:read", about="entry"),
     "listAuditSeals": Asks("audit:read", "own"),
+    "deleteTestData": Asks("test_data:delete", "own"),
 }
 MISSING = {
     "key": "E_API_KEY_NOT_FOUND",

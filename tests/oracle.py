@@ -230,6 +230,8 @@ def is_right_env(deed: Deed) -> bool:
     is_test_key = deed.actor.kind == "key" and deed.actor.env == "TEST"
     if deed.action == "organization:enable_env":
         return deed.env in envs or not is_test_key
+    if deed.action == "test_data:delete" and deed.env != "TEST":
+        return False
     if deed.action in PROFILE_WRITES and is_test_key and "LIVE" in envs:
         return False
     return deed.env == deed.actor.env

@@ -60,7 +60,8 @@ async def test_a_dry_run_answers_like_the_change_and_leaves_nothing(
     world: World, route: Route
 ) -> None:
     of = await about(world, route)
-    client = world.vendor_test if route.name == "deleteOrganization" else world.vendor_live
+    in_test = route.name in ("deleteOrganization", "deleteTestData")
+    client = world.vendor_test if in_test else world.vendor_live
     if route.name == "deleteUser":
         await world.owner.execute(
             "UPDATE memberships SET role = 'member' WHERE user_id = $1", of.user_id

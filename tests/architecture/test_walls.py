@@ -49,6 +49,7 @@ DOORS = {
     "find_seal",
     "hand_over",
     "hold_peppers",
+    "is_leant_on",
     "is_manned",
     "is_live",
     "is_needed",
@@ -64,6 +65,7 @@ DOORS = {
     "rotate_key",
     "set_password",
     "sweep_kept_answers",
+    "wipe_kept_answers",
     "write_seal",
 }
 """Reviewed: the functions that see through the walls."""

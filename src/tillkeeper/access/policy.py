@@ -5,7 +5,7 @@ from uuid import UUID
 
 from tillkeeper.access import queries
 from tillkeeper.access.operation import Actor, ActorKind, Operation, Target
-from tillkeeper.access.rights import DENIALS, PROFILE_WRITES, READS, Right
+from tillkeeper.access.rights import DENIALS, IN_TEST_ALONE, PROFILE_WRITES, READS, Right
 from tillkeeper.core.env import Env
 from tillkeeper.core.errors import (
     AccessDenied,
@@ -102,7 +102,7 @@ def denial(actor: Actor, right: Right, target: Target, env: Env) -> str | None:
         return None
     if right not in actor.rights or not _fits_relation(actor, right, target):
         return f"This credential may not {DENIALS[right]}"
-    if env is not actor.env:
+    if env is not actor.env or (right in IN_TEST_ALONE and env is not Env.TEST):
         return f"This credential is good for {actor.env} and may not {DENIALS[right]} in {env}"
     if right in PROFILE_WRITES and actor.kind is ActorKind.KEY and not _may_touch(actor, target):
         return f"A TEST key may not {DENIALS[right]}: it is LIVE, use a LIVE key"
