@@ -1,6 +1,7 @@
 """API keys in the database. The secret's digest goes in and never comes out."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -52,6 +53,15 @@ class Held(Struct, kw_only=True):
     permissions: list[str] | None
     reach: KeyReach
     reach_organization_ids: list[UUID] | None
+    expires_at: datetime | None
+    allowed_ips: list[str] | None
+
+
+class OwnLimits(Struct):
+    """When the key that speaks ends, and from where alone it works."""
+
+    expires_at: datetime | None
+    allowed_ips: list[str] | None
 
 
 class Answer(Struct):
@@ -152,6 +162,8 @@ _LOCK_HELD = one_or_none(
         api_keys.c.permissions,
         api_keys.c.reach,
         api_keys.c.reach_organization_ids,
+        api_keys.c.expires_at,
+        cast(api_keys.c.allowed_ips, ARRAY(Text)).label("allowed_ips"),
     )
     .where(*_THIS)
     .with_for_update(key_share=True),
@@ -164,6 +176,25 @@ _IS_REACHED = one_or_none(
         ).label("is_so")
     ),
     Answer,
+)
+_IS_REACHED_IN = one_or_none(
+    select(
+        func.reaches_in(
+            bindparam("one", type_=Uuid),
+            bindparam("other", type_=Uuid),
+            bindparam("env", type_=ENV),
+            type_=Boolean,
+        ).label("is_so")
+    ),
+    Answer,
+)
+_FIND_OWN_LIMITS = one_or_none(
+    select(
+        func.find_own_limits(bindparam("asking_id", type_=Uuid)).table_valued(
+            *OwnLimits.__struct_fields__
+        )
+    ),
+    OwnLimits,
 )
 
 _LIMITS: tuple[Any, ...] = tuple(
@@ -232,6 +263,17 @@ async def is_reached(grant: Grant, *, one: UUID, other: UUID) -> bool:
     """Tell whether the rights of one organization flow down to the other."""
     answer = await _IS_REACHED(grant.tx, one=one, other=other)
     return answer is not None and answer.is_so
+
+
+async def is_in_reach(grant: Grant, other: UUID) -> bool:
+    """Tell whether the granted organization reaches another one in the granted env."""
+    answer = await _IS_REACHED_IN(grant.tx, one=grant.organization_id, other=other, env=grant.env)
+    return answer is not None and answer.is_so
+
+
+async def find_own_limits(grant: Grant) -> OwnLimits | None:
+    """Find when the key that speaks ends and where it works; None for whoever is no key."""
+    return await _FIND_OWN_LIMITS(grant.tx, asking_id=grant.op.actor.id)
 
 
 async def insert_api_key(

@@ -13,7 +13,12 @@ branch_labels = None
 depends_on = None
 
 _DOORS = Path(__file__).with_name("doors_0015.sql")
-_DOOR_SIGNATURES = ("is_leant_on(uuid)", "wipe_kept_answers(integer)")
+_DOOR_SIGNATURES = (
+    "is_leant_on(uuid)",
+    "wipe_kept_answers(integer)",
+    "reaches_in(uuid, uuid, env)",
+    "find_own_limits(uuid)",
+)
 _GRANTS = "GRANT SELECT (organization_id, id) ON billing_addresses TO tillkeeper_doors"
 # What a deletion asks of each row that goes: without them it walks the whole table every time.
 _POINTERS = ("managed_by_organization_id", "administered_by_organization_id")

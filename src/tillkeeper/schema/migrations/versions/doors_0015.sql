@@ -41,3 +41,22 @@ BEGIN
   SELECT (SELECT count(*) FROM wiped), (SELECT count(*) FROM found) > most INTO count, has_more;
   RETURN NEXT;
 END $$;
+
+-- As `reaches`, for one env: what is TEST only does not exist in LIVE.
+CREATE FUNCTION reaches_in(reader uuid, other uuid, wanted env)
+RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+  SELECT EXISTS (SELECT FROM organizations o
+    WHERE o.id = other AND reader = ANY (o.reached_by) AND wanted = ANY (o.envs))
+$$;
+
+-- What the key that speaks is limited to in time and place: its own organization may stand outside
+-- the walls of what it works on.
+CREATE FUNCTION find_own_limits(asking uuid)
+RETURNS TABLE (expires_at timestamptz, allowed_ips text[])
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+  SELECT k.expires_at, k.allowed_ips::text[] FROM api_keys k
+  WHERE k.id = asking
+    AND k.organization_id = nullif(current_setting('tillkeeper.actor_of', true), '')::uuid
+    AND k.env = nullif(current_setting('tillkeeper.env', true), '')::env
+$$;
