@@ -20,7 +20,7 @@ from tillkeeper.core.errors import (
 from tillkeeper.core.ids import uuid4
 from tillkeeper.core.status import KeyReach, KeyStatus
 from tillkeeper.core.wire import Done
-from tillkeeper.domains.api_keys import queries, rules
+from tillkeeper.domains.api_keys import changes, queries, rules
 from tillkeeper.domains.api_keys.events import (
     ApiKeyCreated,
     ApiKeyDeleted,
@@ -192,7 +192,7 @@ async def rotate_api_key(grant: Grant, key_id: UUID, rotation: ApiKeyRotation) -
     secret, keyring = secrets.mint_secret(), grant.op.keyring
     digest = keyring.digest(secret)
     event = ApiKeyRotated(api_key_id=key_id, overlap_seconds=rotation.overlap_seconds)
-    if not await queries.rotate_api_key(grant, event, digest=digest, version=keyring.active):
+    if not await changes.rotate_api_key(grant, event, digest=digest, version=keyring.active):
         raise ApiKeyNotRotatable
     return with_secret(grant, await get_api_key(grant, key_id), secret)
 
@@ -200,7 +200,7 @@ async def rotate_api_key(grant: Grant, key_id: UUID, rotation: ApiKeyRotation) -
 async def expire_previous_secret(grant: Grant, key_id: UUID) -> ApiKey:
     """End the retiring secret and the tokens it was traded for; where there is none, do nothing."""
     await _check_may_touch(grant, key_id)
-    await queries.expire_previous_secret(grant, ApiKeySecretExpired(api_key_id=key_id))
+    await changes.expire_previous_secret(grant, ApiKeySecretExpired(api_key_id=key_id))
     return await get_api_key(grant, key_id)
 
 

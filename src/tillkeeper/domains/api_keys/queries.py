@@ -12,8 +12,6 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     ColumnElement,
-    Integer,
-    LargeBinary,
     Text,
     Uuid,
     bindparam,
@@ -30,15 +28,13 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, array, inser
 
 from tillkeeper.access.policy import Grant
 from tillkeeper.access.sight import creator
-from tillkeeper.access.trail import Change, Event, Happened, bulk_insert, change, record_many
+from tillkeeper.access.trail import Change, Happened, bulk_insert, change, record_many
 from tillkeeper.core.errors import OrganizationNotFound, SchemaViolation
 from tillkeeper.core.order import Order
 from tillkeeper.core.status import KeyReach
 from tillkeeper.domains.api_keys.events import (
     ApiKeyCreated,
     ApiKeyDeleted,
-    ApiKeyRotated,
-    ApiKeySecretExpired,
     ApiKeyUpdated,
 )
 from tillkeeper.domains.api_keys.wire import ApiKey, OrderBy
@@ -310,52 +306,6 @@ async def update_api_key(
 async def delete_api_key(grant: Grant, event: ApiKeyDeleted) -> bool:
     deleted = await _DELETE(grant, event, key_id=event.api_key_id, reader_id=grant.reader_id)
     return deleted is not None
-
-
-_ROTATE = one_or_none(
-    select(
-        func.rotate_key(
-            bindparam("key_id", type_=Uuid),
-            bindparam("digest", type_=LargeBinary),
-            bindparam("version", type_=Integer),
-            bindparam("overlap_seconds", type_=Integer),
-            type_=Boolean,
-        ).label("is_so")
-    ),
-    Answer,
-)
-_EXPIRE_PREVIOUS = one_or_none(
-    select(
-        func.expire_previous_secret(bindparam("key_id", type_=Uuid), type_=Boolean).label("is_so")
-    ),
-    Answer,
-)
-
-
-async def rotate_api_key(
-    grant: Grant, event: ApiKeyRotated, *, digest: bytes, version: int
-) -> bool:
-    """Replace the secret of a key behind the walls; False where it cannot be rotated now."""
-    done = await _ROTATE(
-        grant.tx,
-        key_id=event.api_key_id,
-        digest=digest,
-        version=version,
-        overlap_seconds=event.overlap_seconds,
-    )
-    return await _recorded(grant, event, done)
-
-
-async def expire_previous_secret(grant: Grant, event: ApiKeySecretExpired) -> bool:
-    """End the retiring secret of a key behind the walls; False where there is none."""
-    return await _recorded(grant, event, await _EXPIRE_PREVIOUS(grant.tx, key_id=event.api_key_id))
-
-
-async def _recorded(grant: Grant, event: Event, done: Answer | None) -> bool:
-    if done is None or not done.is_so:
-        return False
-    await record_many(grant, [Happened(grant.organization_id, event)])
-    return True
 
 
 _BULK: tuple[Any, ...] = (

@@ -20,6 +20,7 @@ _DOOR_SIGNATURES = (
     "renew_secret(uuid, env, uuid, bytea[], bytea, integer)",
     "renew_password(uuid, text, text)",
     "rotate_key(uuid, bytea, integer, integer)",
+    "expire_previous_secret(uuid)",
     "claim_answer(bytea, bytea)",
     "hold_peppers(uuid, text, integer[], bytea[], integer, integer)",
     "list_pepper_holders()",

@@ -2,6 +2,7 @@
 
 DROP FUNCTION find_login(text, bytea[], inet);
 DROP FUNCTION rotate_key(uuid, bytea, integer);
+DROP FUNCTION expire_previous_secret(uuid);
 
 -- As before, and under which pepper the secret is stored.
 CREATE FUNCTION find_login(wanted_key text, digests bytea[], address inet)
@@ -48,11 +49,23 @@ LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public AS $
   WHERE u.id = wanted AND u.password_digest = old_digest
 $$;
 
--- As before, and keeps under which pepper.
+-- As before; keeps under which pepper, and tells what the audit repeats. No row: not possible now.
 CREATE FUNCTION rotate_key(wanted uuid, digest bytea, version integer, overlap_seconds integer)
-RETURNS boolean
+RETURNS TABLE (before jsonb, after jsonb)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+DECLARE
+  old api_keys;
 BEGIN
+  SELECT * INTO old FROM api_keys k
+    WHERE k.id = wanted
+      AND k.organization_id = nullif(current_setting('tillkeeper.organization_id', true), '')::uuid
+      AND k.env = nullif(current_setting('tillkeeper.env', true), '')::env
+      AND k.status = 'enabled' AND (k.expires_at IS NULL OR k.expires_at > now())
+      AND (k.previous_ends_at IS NULL OR k.previous_ends_at <= now())
+    FOR NO KEY UPDATE;
+  IF NOT FOUND THEN RETURN; END IF;
+  before := jsonb_build_object('generation', old.generation,
+    'previous_ends_at', old.previous_ends_at);
   UPDATE api_keys k SET
     previous_digest = k.secret_digest,
     previous_pepper_version = k.pepper_version,
@@ -60,12 +73,31 @@ BEGIN
     secret_digest = digest,
     pepper_version = version,
     generation = k.generation + 1
-  WHERE k.id = wanted
-    AND k.organization_id = nullif(current_setting('tillkeeper.organization_id', true), '')::uuid
-    AND k.env = nullif(current_setting('tillkeeper.env', true), '')::env
-    AND k.status = 'enabled' AND (k.expires_at IS NULL OR k.expires_at > now())
-    AND (k.previous_ends_at IS NULL OR k.previous_ends_at <= now());
-  RETURN FOUND;
+  WHERE k.organization_id = old.organization_id AND k.env = old.env AND k.id = old.id
+  RETURNING jsonb_build_object('generation', k.generation,
+    'previous_ends_at', k.previous_ends_at) INTO after;
+  RETURN NEXT;
+END $$;
+
+CREATE FUNCTION expire_previous_secret(wanted uuid)
+RETURNS TABLE (before jsonb, after jsonb)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+DECLARE
+  old api_keys;
+BEGIN
+  SELECT * INTO old FROM api_keys k
+    WHERE k.id = wanted
+      AND k.organization_id = nullif(current_setting('tillkeeper.organization_id', true), '')::uuid
+      AND k.env = nullif(current_setting('tillkeeper.env', true), '')::env
+      AND k.previous_ends_at > now()
+    FOR NO KEY UPDATE;
+  IF NOT FOUND THEN RETURN; END IF;
+  UPDATE api_keys k SET previous_digest = NULL, previous_pepper_version = NULL,
+    previous_ends_at = NULL
+  WHERE k.organization_id = old.organization_id AND k.env = old.env AND k.id = old.id;
+  before := jsonb_build_object('previous_ends_at', old.previous_ends_at);
+  after := jsonb_build_object('previous_ends_at', NULL);
+  RETURN NEXT;
 END $$;
 
 -- Claims one more name of a request, as `enter` has claimed the first: for the caller's own
