@@ -106,6 +106,14 @@ async def test_a_dry_run_that_is_not_clear_is_refused(world: World, query: str) 
     assert await world.events(world.shop) == []
 
 
+async def test_a_dry_run_refuses_a_key_that_the_change_would_refuse(world: World) -> None:
+    path = f"/organizations/{world.shop}?dry_run=true"
+    for key in ("", "x" * 256):
+        headers = {"idempotency-key": key}
+        answer = await world.vendor_live.patch(path, json={"town": "Bonn"}, headers=headers)
+        assert said(answer) == (400, "E_FAILED_SCHEMA_VALIDATION")
+
+
 async def test_what_cannot_be_rolled_back_refuses_a_dry_run(world: World) -> None:
     names = ("api_key", "api_secret")
     body = {name: world.keys["shop_live"][name] for name in names}

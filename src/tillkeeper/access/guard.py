@@ -136,7 +136,9 @@ async def provide_op(request: AnyRequest) -> AsyncGenerator[Operation]:
             raise
         return
     dry = is_rehearsed(request)
-    claim = None if dry else await _read_claim(request, door)
+    # A rehearsal claims nothing; a key that is none is refused as it would be.
+    claim = await _read_claim(request, door)
+    claim = None if dry else claim
     op_or_none = None
     db = door.house.db
     try:
