@@ -34,7 +34,7 @@ def make_house(database: Database, pepper: bytes) -> House:
     """Return a house as the service's own start makes it, limited to more than it can answer."""
     keyring = Keyring({1: pepper})
     limits = Limits(dict.fromkeys(Lane, Rate(1_000_000, 1000)))
-    return House(database, keyring, Passwords(keyring.derive("password")), limits=limits)
+    return House(database, keyring, Passwords(keyring), limits=limits)
 
 
 async def serve(job: Job) -> None:

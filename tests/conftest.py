@@ -87,7 +87,7 @@ async def db(serving_url: str) -> AsyncGenerator[Database]:
 @pytest.fixture(scope="session")
 def house(db: Database, keyring: Keyring) -> House:
     """Passwords as cheap as argon2 allows: nothing here is about its cost."""
-    return House(db, keyring, Passwords(keyring.derive("password"), memory_kib=8, passes=1))
+    return House(db, keyring, Passwords(keyring, memory_kib=8, passes=1))
 
 
 @pytest.fixture(scope="session")

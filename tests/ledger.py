@@ -74,7 +74,7 @@ async def build_ledger(owner_url: str) -> AsyncGenerator[Ledger]:
     await teach_types(owner)
     database = await Database.open(login_url(url, LOGIN, "secret"), size=8)
     keyring = Keyring({1: b"pepper" * 6})
-    house = House(database, keyring, Passwords(keyring.derive("password"), memory_kib=8, passes=1))
+    house = House(database, keyring, Passwords(keyring, memory_kib=8, passes=1))
     async with build_world(make_service(house), owner, house) as world:
         yield Ledger(world, url)
     await database.close()

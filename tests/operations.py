@@ -87,6 +87,7 @@ OPERATIONS = {
     "listAuditLog": Asks("audit:read"),
     "proveAuditEntry": Asks("audit:read", about="entry"),
     "listAuditSeals": Asks("audit:read", "own"),
+    "deleteTestData": Asks("test_data:delete", "own"),
 }
 MISSING = {
     "key": "E_API_KEY_NOT_FOUND",
@@ -211,13 +212,18 @@ def _of_new_key(call: Call, state: State) -> Verdict:
         call.actor.env,
         permissions=None if permissions is None else frozenset(permissions),
         reach=frozenset(map(UUID, reach)) if isinstance(reach, list) else reach,
+        expires_at=limits.get("expires_at"),
+        allowed_ips=tuple(limits.get("allowed_ips", ())),
     )
     wanted = handed_on(call.actor, wanted, state, named=frozenset(limits))
     if is_above_maker(call.actor, wanted, state):
         return Verdict.DENIED
     listed = wanted.reach if isinstance(wanted.reach, frozenset) else frozenset()
     is_within = all(
-        each in state.organizations and call.organization in chain(each, state) for each in listed
+        each in state.organizations
+        and call.organization in chain(each, state)
+        and call.actor.env in state.organizations[each].envs
+        for each in listed
     )
     return Verdict.ALLOW if is_within else Verdict.INVISIBLE
 

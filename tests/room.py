@@ -78,7 +78,7 @@ async def furnish(owner_url: str, login: str, keyring: Keyring) -> AsyncGenerato
     owner = await asyncpg.connect(url)
     await teach_types(owner)
     database = await Undone.open(login_url(url, login, "secret"), size=4)
-    passwords = Passwords(keyring.derive("password"), memory_kib=8, passes=1)
+    passwords = Passwords(keyring, memory_kib=8, passes=1)
     house = House(database, keyring, passwords)
     yield Room(owner, url, login, house, make_service(house))
     await database.close()

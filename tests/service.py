@@ -71,15 +71,15 @@ async def bootstrap(data_dir: Path, name: str = "Vendor") -> dict[str, Any]:
 
 
 @contextlib.asynccontextmanager
-async def serving(data_dir: Path) -> AsyncGenerator[Service]:
+async def serving(data_dir: Path, **settings: str) -> AsyncGenerator[Service]:
     """Serve on a free port until the test is over, however the test ends it."""
-    async with starting(data_dir) as service:
+    async with starting(data_dir, **settings) as service:
         await wait_until_well(service)
         yield service
 
 
 @contextlib.asynccontextmanager
-async def starting(data_dir: Path) -> AsyncGenerator[Service]:
+async def starting(data_dir: Path, **settings: str) -> AsyncGenerator[Service]:
     """Start to serve on a free port; whether it answers yet is not waited for."""
     port = free_port()
     process = await asyncio.create_subprocess_exec(
@@ -87,7 +87,7 @@ async def starting(data_dir: Path) -> AsyncGenerator[Service]:
         "serve",
         "--port",
         str(port),
-        env=environment(data_dir),
+        env=environment(data_dir) | settings,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )

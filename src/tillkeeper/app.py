@@ -21,6 +21,7 @@ from tillkeeper.domains.organizations.routes import router as organizations
 from tillkeeper.domains.people.routes import router as people
 from tillkeeper.domains.provisioning.routes import router as provisioning
 from tillkeeper.domains.sessions.routes import router as sessions
+from tillkeeper.domains.test_data.routes import router as test_data
 from tillkeeper.surfaces.http import openapi, problems
 from tillkeeper.surfaces.http.edge import Edge, Page
 from tillkeeper.surfaces.http.pages import Health, Reference
@@ -37,6 +38,7 @@ _MANAGEMENT = [
     audit,
     me,
     access_reports,
+    test_data,
 ]
 
 

@@ -97,7 +97,7 @@ async def _open_database(settings: Settings, keys: Keys, url: str) -> AsyncGener
         house = House(
             db=database,
             keyring=keys.keyring,
-            passwords=Passwords(keys.keyring.derive("password", min(keys.keyring.peppers))),
+            passwords=Passwords(keys.keyring),
             access_token_seconds=settings.access_token_seconds,
             refresh_token_seconds=settings.refresh_token_seconds,
             limits=Limits(settings.rates),

@@ -15,6 +15,7 @@ SILENT = {
     "key_uses",
     "leak_reports",
     "outbox_rows",
+    "pepper_holders",
     "rate_cells",
     "users",
 }

@@ -68,6 +68,10 @@ class Caller:
         if rng.random() < 0.4:
             listed: object = [str(self.organization(actor)) for _ in range(2)]
             drawn.append(("reach", rng.choice(("self", "managed", "all", listed))))
+        if rng.random() < 0.2:
+            drawn.append(("expires_at", int(self.world.now) + rng.choice((1, 3, 9)) * 3600))
+        if rng.random() < 0.2:
+            drawn.append(("allowed_ips", [rng.choice(("127.0.0.1", "10.1.0.0/16", "::1"))]))
         return tuple(drawn)
 
     def organization(self, actor: Actor) -> UUID:

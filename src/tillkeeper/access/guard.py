@@ -4,7 +4,6 @@ import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -55,16 +54,19 @@ BULK = {"lane": "bulk"}
 _TAGS_AT_MOST = 1000
 
 
-@dataclass(frozen=True)
+@dataclass
 class Door:
     """What the guard needs of the house at every request."""
 
     house: House
+    _signer: Signer | None = None
 
-    @cached_property
+    @property
     def signer(self) -> Signer:
-        """Reads and writes tokens."""
-        return Signer(self.house.keyring)
+        """Reads and writes tokens, with the secrets that the house has now."""
+        if self._signer is None or self._signer.keyring is not self.house.keyring:
+            self._signer = Signer(self.house.keyring)
+        return self._signer
 
 
 def door_of(connection: AnyConnection) -> Door:
@@ -136,7 +138,9 @@ async def provide_op(request: AnyRequest) -> AsyncGenerator[Operation]:
             raise
         return
     dry = is_rehearsed(request)
-    claim = None if dry else await _read_claim(request, door)
+    # A rehearsal claims nothing; a key that is none is refused as it would be.
+    claim = await _read_claim(request, door)
+    claim = None if dry else claim
     op_or_none = None
     db = door.house.db
     try:
@@ -225,11 +229,11 @@ async def _read_claim(request: AnyRequest, door: Door) -> Claim | None:
 async def _enter(request: AnyRequest, tx: Tx, claim: Claim | None) -> Operation:
     try:
         entered = await queries.enter(tx, request.user, **_target(request), **_claimed(claim))
+        op = _operation(request, tx, entered, None)
+        if claim is not None and entered is not None:
+            await answer_claim(tx, claim, entered)
     except asyncpg.LockNotAvailableError as error:
         raise IdempotencyInFlight from error
-    op = _operation(request, tx, entered, None)
-    if claim is not None and entered is not None:
-        answer_claim(claim, entered)
     request.scope["op"] = op  # type: ignore[typeddict-unknown-key]
     return op
 

@@ -59,7 +59,7 @@ class Signer:
 
     def sign(self, use: Use, credential: Credential) -> str:
         """Return a token that names the credential."""
-        header = _header(use, credential.env, self.keyring.newest)
+        header = _header(use, credential.env, self.keyring.active)
         _, key = self._keys[use, header]
         signed = header + b"." + _encode(json.encode(credential))
         return (signed + b"." + _signature(key, signed)).decode()

@@ -41,8 +41,10 @@ class CursorPage:
 def seal_page(grant: Grant, kind: str, cursor: str, filters: Mapping[str, object]) -> CursorPage:
     """Open a cursor that was sealed for this actor's organization, env and filters."""
     asked = json.encode([kind, grant.reader_id, grant.env, filters], order="sorted")
-    key = grant.op.keyring.derive("cursor")
-    return CursorPage(open_cursor(key, cursor, asked) if cursor else None, key, asked)
+    keyring = grant.op.keyring
+    keys = [keyring.derive("cursor", version) for version in keyring.oldest_first]
+    after = open_cursor(keys, cursor, asked) if cursor else None
+    return CursorPage(after, keyring.derive("cursor"), asked)
 
 
 def check_cursored(order_by: object, order: Order, offset: int) -> None:

@@ -8,6 +8,7 @@ from tillkeeper.schema.key_uses import key_uses
 from tillkeeper.schema.leaks import leak_reports
 from tillkeeper.schema.organizations import organizations
 from tillkeeper.schema.people import memberships, users
+from tillkeeper.schema.peppers import pepper_holders
 from tillkeeper.schema.rates import rate_cells
 from tillkeeper.schema.trail import audit_rows, audit_seals, outbox_rows
 
@@ -24,6 +25,7 @@ __all__ = (
     "metadata",
     "organizations",
     "outbox_rows",
+    "pepper_holders",
     "rate_cells",
     "users",
 )

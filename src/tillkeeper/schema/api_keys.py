@@ -71,6 +71,9 @@ class ApiKeyColumns(TypedColumns):
     notice_stage: Named[int] = Column(SmallInteger, Computed(_NOTICE_STAGE, persisted=True))
     # When a found secret was last told of: once an hour is enough.
     leaked_at: Named[datetime | None] = Column(TIMESTAMP(timezone=True))
+    # Under which pepper the two digests are; None: written before that was kept.
+    pepper_version: Named[int | None] = Column(Integer)
+    previous_pepper_version: Named[int | None] = Column(Integer)
 
 
 api_keys = Table(

@@ -155,5 +155,7 @@ for _pointer in (
     "billing_address_id",
     "contact_person_id",
     "purge_at",
+    "managed_by_organization_id",
+    "administered_by_organization_id",
 ):
     Index(None, organizations.c[_pointer], postgresql_where=text(f"{_pointer} IS NOT NULL"))

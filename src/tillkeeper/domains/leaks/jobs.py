@@ -5,8 +5,8 @@ from tillkeeper.access.operator import do_chore
 from tillkeeper.access.policy import Grant, require
 from tillkeeper.access.rights import Right
 from tillkeeper.core.status import LeakedKeyPolicy
+from tillkeeper.domains.api_keys.changes import expire_previous_secret
 from tillkeeper.domains.api_keys.events import ApiKeySecretExpired
-from tillkeeper.domains.api_keys.queries import expire_previous_secret
 from tillkeeper.domains.leaks import queries
 from tillkeeper.domains.leaks.events import ApiKeyDisabledAsLeaked, ApiKeyLeaked
 

@@ -277,8 +277,10 @@ _HAND_OVER = execute(select(func.hand_over(_ID)))
 async def hand_over(grant: Grant, event: OrganizationHandedOver) -> None:
     """End the administration of the granted organization, for it and all it manages."""
     await _HAND_OVER(grant.tx, organization_id=grant.organization_id)
-    gone = {"administered_by_organization_id": grant.reader_id}
-    await record_many(grant, [Happened(grant.organization_id, event, before=gone)])
+    name = "administered_by_organization_id"
+    gone: dict[str, object] = {name: grant.reader_id}
+    happened = Happened(grant.organization_id, event, before=gone, after={name: None})
+    await record_many(grant, [happened])
 
 
 _BULK = (*_WRITTEN, organizations.c.id, organizations.c.created_at)

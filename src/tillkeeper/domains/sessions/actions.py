@@ -7,12 +7,13 @@ from tillkeeper.access.limits import Cell
 from tillkeeper.access.operation import House
 from tillkeeper.core.addresses import compact_email
 from tillkeeper.core.env import Env
-from tillkeeper.core.errors import Unauthorized
+from tillkeeper.core.errors import Overloaded, Unauthorized
 from tillkeeper.core.rates import Lane
 from tillkeeper.core.secrets import looks_minted
 from tillkeeper.domains.sessions import queries
-from tillkeeper.domains.sessions.queries import Origin
+from tillkeeper.domains.sessions.queries import Login, Origin, Person
 from tillkeeper.domains.sessions.wire import Claims, Credentials, Session
+from tillkeeper.logs import log
 
 
 async def authenticate(
@@ -59,11 +60,14 @@ async def _of_key(
 ) -> Credential | None:
     if not looks_minted(secret):
         return None
+    keyring = house.keyring
     async with house.db.lend() as tx:
-        digests = house.keyring.digests(secret)
+        digests = keyring.digests(secret)
         login = await queries.find_login(tx, key=key, digests=digests, address=address)
     if login is None:
         return None
+    if keyring.is_newer(login.pepper_version):
+        await _renew_secret(house, login, digests, keyring.digest(secret), keyring.active)
     return issue(
         kind="key",
         actor_id=login.id,
@@ -88,6 +92,8 @@ async def _of_person(house: House, offered: Credentials, now: datetime) -> Crede
     stored = person.password_digest if person else None
     if not await house.passwords.verify(stored, offered.password or "") or person is None:
         return None
+    if stored is not None and house.passwords.is_outdated(stored):
+        await _renew_password(house, person, offered.password or "")
     env = offered.env or offered.environment or Env.TEST
     async with house.db.lend() as tx:
         membership = await queries.find_membership(
@@ -105,6 +111,27 @@ async def _of_person(house: House, offered: Credentials, now: datetime) -> Crede
         now=int(now.timestamp()),
         seconds=house.access_token_seconds,
     )
+
+
+async def _renew_secret(
+    house: House, login: Login, digests: list[bytes], digest: bytes, version: int
+) -> None:
+    """Store it under the active pepper. Where that fails the login stands: the next one tries."""
+    try:
+        async with house.db.lend() as tx:
+            await queries.renew_secret(tx, login, digests=digests, digest=digest, version=version)
+    except Overloaded:
+        log.warning("secret.not_renewed")
+
+
+async def _renew_password(house: House, person: Person, password: str) -> None:
+    """Hash it anew under the active pepper. Where that fails the login stands."""
+    try:
+        new_digest = await house.passwords.hash(password)
+        async with house.db.lend() as tx:
+            await queries.renew_password(tx, person, new_digest)
+    except Overloaded:
+        log.warning("password.not_renewed")
 
 
 async def _of_refresh_token(

@@ -6,7 +6,7 @@ from typing import Any
 from alembic import op
 
 revision = "0017"
-down_revision = "0008"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
