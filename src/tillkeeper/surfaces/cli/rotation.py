@@ -162,7 +162,7 @@ def _activated(ring: Keyring, version: int) -> Keyring:
 def _how_it_goes_on(out: Path | None) -> str:
     if out is None:
         return "Services on this directory take it up within seconds; copy the file to others."
-    return f"Set TILLKEEPER_PEPPER to what is in {out} and restart the services one by one."
+    return f"Give TILLKEEPER_PEPPER what is in {out} and restart the services one by one."
 
 
 def _not_held(ring: Keyring, version: int, holders: Sequence[PepperHolder]) -> list[str]:
