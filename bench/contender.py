@@ -16,6 +16,7 @@ from tillkeeper.app import make_service
 from tillkeeper.core.passwords import Passwords
 from tillkeeper.core.secrets import Keyring
 from tillkeeper.db.pool import Database
+from tillkeeper.domains.signing.software import SoftwareUnit
 
 POOL_SIZE = 10
 
@@ -31,7 +32,7 @@ class Job(Struct):
 def make_house(database: Database, pepper: bytes) -> House:
     """Return a house as the service's own start makes it."""
     keyring = Keyring({1: pepper})
-    return House(database, keyring, Passwords(keyring.derive("password")))
+    return House(database, keyring, Passwords(keyring.derive("password")), SoftwareUnit(keyring))
 
 
 async def serve(job: Job) -> None:

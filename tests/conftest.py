@@ -17,6 +17,7 @@ from tillkeeper.core.passwords import Passwords
 from tillkeeper.core.secrets import Keyring
 from tillkeeper.db import embedded
 from tillkeeper.db.pool import Database, teach_types
+from tillkeeper.domains.signing.software import SoftwareUnit
 from tillkeeper.schema.migrate import login_url, migrate
 from tillkeeper.surfaces.http.edge import Edge
 from world import Connection, World, build_world
@@ -78,7 +79,8 @@ async def db(serving_url: str) -> AsyncGenerator[Database]:
 @pytest.fixture(scope="session")
 def house(db: Database, keyring: Keyring) -> House:
     """Passwords as cheap as argon2 allows: nothing here is about its cost."""
-    return House(db, keyring, Passwords(keyring.derive("password"), memory_kib=8, passes=1))
+    passwords = Passwords(keyring.derive("password"), memory_kib=8, passes=1)
+    return House(db, keyring, passwords, SoftwareUnit(keyring))
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -43,6 +43,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     """How clients reach the service, when that differs from host and port."""
     trusted_proxies: str = ""
     """Networks behind commas whose X-Forwarded-For is believed; without any it is ignored."""
+    signing_unit: Literal["software", "pkcs11"] = "software"
+    """Where the keys of TSS are: sealed in the database, or in a token behind PKCS#11."""
+    signing_curve: Literal["P-256", "P-384"] = "P-256"
+    """Of keys that are made from now on; those there are keep theirs."""
+    pkcs11_module: Path | None = None
+    pkcs11_token: str | None = None
+    pkcs11_pin: str | None = None
     log_level: str = "info"
     access_log: bool = False
     """One line a request: costs a fifth of a short request."""
@@ -53,6 +60,10 @@ class Settings(Struct, frozen=True, kw_only=True):
             parse_networks(self.trusted_proxies)
         except ValueError as error:
             raise ValueError(f"{error} - at `$.trusted_proxies`") from error
+
+    def __repr__(self) -> str:
+        """Leave the values out: pepper, PIN and the database's password are among them."""
+        return "Settings(…)"
 
     @property
     def proxies(self) -> tuple[Network, ...]:

@@ -12,6 +12,7 @@ from tillkeeper.access.uses import Uses
 from tillkeeper.core.env import Env
 from tillkeeper.core.passwords import Passwords
 from tillkeeper.core.secrets import Keyring
+from tillkeeper.core.signing_units import SigningUnit
 from tillkeeper.core.status import KeyReach, OrganizationStatus, Role
 from tillkeeper.db.pool import Database, Tx
 
@@ -32,6 +33,7 @@ class House:
     db: Database
     keyring: Keyring
     passwords: Passwords
+    unit: SigningUnit
     access_token_seconds: int = 86_400
     refresh_token_seconds: int = 172_800
     uses: Uses = field(default_factory=Uses)

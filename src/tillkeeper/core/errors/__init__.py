@@ -55,6 +55,7 @@ from tillkeeper.core.errors.request import (
     Unauthorized,
     UnsupportedMediaType,
 )
+from tillkeeper.core.errors.signing import SigningUnitUnavailable
 
 __all__ = (
     "AccessDenied",
@@ -93,6 +94,7 @@ __all__ = (
     "PayerNotLive",
     "Refusal",
     "SchemaViolation",
+    "SigningUnitUnavailable",
     "Stale",
     "Unauthorized",
     "UnsupportedMediaType",
