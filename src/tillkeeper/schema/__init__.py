@@ -7,6 +7,7 @@ from tillkeeper.schema.idempotency import kept_answers
 from tillkeeper.schema.key_uses import key_uses
 from tillkeeper.schema.organizations import organizations
 from tillkeeper.schema.people import memberships, users
+from tillkeeper.schema.signing import signing_authorities
 from tillkeeper.schema.trail import audit_rows, audit_seals, outbox_rows
 
 __all__ = (
@@ -21,5 +22,6 @@ __all__ = (
     "metadata",
     "organizations",
     "outbox_rows",
+    "signing_authorities",
     "users",
 )

@@ -44,6 +44,12 @@ def unseal(keyring: Keyring, context: bytes, sealed: bytes) -> bytes:
         raise CannotUnseal("it was changed, or sealed for somebody else") from error
 
 
+def pepper_of(sealed: bytes) -> int:
+    """Return the version of the pepper that it takes to unseal."""
+    version: int = _HEADER.unpack(sealed[: _HEADER.size])[1]
+    return version
+
+
 def _wrapping_key(keyring: Keyring, version: int) -> bytes:
     return keyring.derive("signing keys", version)
 
