@@ -3,7 +3,7 @@
 Half a cent is rounded away from zero, as tills round what they print.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Final
 
@@ -15,8 +15,10 @@ _EURO: Final = "EUR"
 _EXACT: Final = Context(prec=60, rounding=ROUND_HALF_UP)
 
 
-def sum_to_the_cent(amounts: Iterable[str]) -> str:
+def sum_to_the_cent(amounts: Sequence[str]) -> str:
     """Return a sum with two decimals; it never reads -0.00."""
+    if not amounts:
+        return "0.00"
     total = Decimal(0)
     for amount in amounts:
         total = _EXACT.add(total, Decimal(amount))

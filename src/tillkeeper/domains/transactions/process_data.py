@@ -55,6 +55,7 @@ _SLOTS: Final = (
     (VatRate.SPECIAL_RATE_2, VatRate.PERCENT_5_5),
     (VatRate.NULL, VatRate.PERCENT_0),
 )
+_SLOT_OF: Final = {rate: number for number, rates in enumerate(_SLOTS) for rate in rates}
 _PAID: Final = {PaymentType.CASH: CASH, PaymentType.NON_CASH: NON_CASH}
 
 
@@ -92,11 +93,10 @@ def _of_standard(standard: StandardV1) -> ProcessData:
 
 
 def _receipt(receipt: Receipt) -> str:
-    per_rate = receipt.amounts_per_vat_rate
-    sums = (
-        sum_to_the_cent(each.amount for each in per_rate if each.vat_rate in slot)
-        for slot in _SLOTS
-    )
+    slots: list[list[str]] = [[] for _ in _SLOTS]
+    for each in receipt.amounts_per_vat_rate:
+        slots[_SLOT_OF[each.vat_rate]].append(each.amount)
+    sums = map(sum_to_the_cent, slots)
     payments = receipt.amounts_per_payment_type
     listed = [] if payments is UNSET else [_payment(each) for each in payments]
     return f"{_TYPES[receipt.receipt_type]}^{'_'.join(sums)}^{'_'.join(listed)}"

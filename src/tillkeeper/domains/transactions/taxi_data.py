@@ -121,7 +121,7 @@ def _price(data: TripData) -> str:
 
 def _sums(amounts: list[TripAmount]) -> str:
     return "_".join(
-        sum_to_the_cent(each.amount for each in amounts if each.vat_rate is rate)
+        sum_to_the_cent([each.amount for each in amounts if each.vat_rate is rate])
         for rate in TaxiVatRate
     )
 
