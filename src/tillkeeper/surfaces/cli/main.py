@@ -45,6 +45,7 @@ from tillkeeper.surfaces.cli.running import run as _run
 from tillkeeper.surfaces.cli.running import run_service
 from tillkeeper.surfaces.cli.serving import ServingRefusal, serving, wait_for_the_end
 from tillkeeper.surfaces.cli.trees import print_tree
+from tillkeeper.surfaces.cli.tse import tse
 
 T = TypeVar("T")
 
@@ -292,6 +293,7 @@ def openapi(directory: Path, *, check: bool) -> None:
 
 
 tillkeeper.add_command(audit)
+tillkeeper.add_command(tse)
 
 
 def _checked(kind: type[T], **values: object) -> T:
