@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from tillkeeper.core.env import Env
 from tillkeeper.core.secrets import Keyring
-from tillkeeper.core.signing_units import Algorithm, KeyOwner, UnitKey
+from tillkeeper.core.signing_units import Algorithm, KeyOwner, SigningUnit, UnitKey
 from tillkeeper.domains.exports.archive import Entry, write_archive
 from tillkeeper.domains.signing import certificates, names, system_logs
 from tillkeeper.domains.signing.messages import (
@@ -32,7 +32,7 @@ DATA = b"Beleg^21.42_0.00_0.00_0.00_0.00^21.42:Unbar"
 class SimulatedTse:
     """A key, its certificates, and what was signed with it so far."""
 
-    unit: SoftwareUnit
+    unit: SigningUnit
     owner: KeyOwner
     key: UnitKey
     chain: list[bytes]
@@ -98,13 +98,16 @@ class SimulatedTse:
 
 
 async def simulate(
-    algorithm: Algorithm = Algorithm.P256, *, now: datetime | None = None
+    algorithm: Algorithm = Algorithm.P256,
+    *,
+    now: datetime | None = None,
+    unit: SigningUnit | None = None,
 ) -> SimulatedTse:
-    """Make a TSE under an authority of its own."""
+    """Make a TSE under an authority of its own, on the software unit or another."""
     now = now or datetime.now(UTC)
     root = certificates.make_root(Env.TEST, now)
     issuer = certificates.make_issuer(Env.TEST, root, now)
-    unit = SoftwareUnit(Keyring({1: b"simulated" * 4}), algorithm)
+    unit = unit or SoftwareUnit(Keyring({1: b"simulated" * 4}), algorithm)
     owner = KeyOwner(uuid4(), Env.TEST, uuid4())
     key = await unit.generate(owner)
     above = [each.certificate.public_bytes(Encoding.DER) for each in (issuer, root)]

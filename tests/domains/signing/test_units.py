@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable
 from dataclasses import replace
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -12,12 +13,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 import tokens
+from simulated import simulate
 from tillkeeper.core.env import Env
 from tillkeeper.core.errors import SigningUnitUnavailable
 from tillkeeper.core.secrets import Keyring
 from tillkeeper.core.signing_units import Algorithm, KeyOwner, SigningUnit
 from tillkeeper.domains.signing.pkcs11 import Pkcs11Unit, Token
 from tillkeeper.domains.signing.software import SoftwareUnit
+from tillkeeper.surfaces.cli.tse_export import verify_export
 
 needs_softhsm = pytest.mark.skipif(
     not tokens.is_to_be_had(), reason="needs SoftHSM2: apt-get install softhsm2"
@@ -134,6 +137,12 @@ async def test_tills_that_sign_at_once_do_not_mix(unit: SigningUnit) -> None:
     )
     for (each, data), signature in zip(work, signatures, strict=True):
         verify(unit.algorithm, keys[each].point, signature, data)
+
+
+async def test_an_export_that_a_unit_has_signed_verifies(unit: SigningUnit, tmp_path: Path) -> None:
+    tse = await simulate(unit=unit)
+    await tse.trade(2)
+    assert verify_export(await tse.export(tmp_path / "export.tar")).transactions == 2
 
 
 async def test_destroying_twice_is_no_refusal(unit: SigningUnit) -> None:

@@ -106,9 +106,13 @@ class Pkcs11Unit:
         await self._in_thread(work)
 
     async def close(self) -> None:
-        """Close the session and end the thread."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._leave)
-        self._thread.shutdown(wait=False)
+        """Close the session and end the thread, unless the token has it for good."""
+        future = asyncio.get_running_loop().run_in_executor(self._thread, self._leave)
+        try:
+            await asyncio.wait_for(future, _PATIENCE_SECONDS)
+        except TimeoutError:
+            log.warning("signing_unit.hangs", unit=self.name)
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _in_thread(self, work: Callable[[pkcs11.Session], T]) -> T:
         future = asyncio.get_running_loop().run_in_executor(self._thread, self._work, work)

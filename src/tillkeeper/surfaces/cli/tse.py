@@ -36,8 +36,11 @@ def verify(file: Path, *, filtered: bool, as_json: bool) -> None:
     try:
         with _progress() as progress:
             task = progress.add_task("Checking", total=None)
-            tick = lambda: progress.update(task, advance=1)  # noqa: E731 - one line for the bar
-            found = verify_export(file, is_filtered=filtered, tick=tick)
+            found = verify_export(
+                file,
+                is_filtered=filtered,
+                tick=lambda count: progress.update(task, completed=count),
+            )
     except Tampered as tampered:
         _fail(str(tampered), as_json=as_json)
     if as_json:

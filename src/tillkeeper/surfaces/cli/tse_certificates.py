@@ -13,13 +13,12 @@ from cryptography.x509.oid import NameOID
 from tillkeeper.surfaces.cli.tse_der import Wrong
 from tillkeeper.surfaces.cli.tse_messages import point_of
 
-_TOO_MANY = 8
 _PARTS = ("subject", "issuer", "extensions", "not_valid_before_utc", "not_valid_after_utc")
 _UNREADABLE = (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion)
 
 
 class Signer(NamedTuple):
-    """The TSE: its serial number, its key, and from when to when it may sign."""
+    """The TSE: its serial number, its key, and when its certificate and all above it are valid."""
 
     serial: str
     key: ec.EllipticCurvePublicKey
@@ -42,33 +41,35 @@ def check_certificates(ders: Mapping[str, bytes]) -> Signer:
         raise Wrong(f"{name}: its name is not the hash of its key")
     if not _may(certificate, "digital_signature"):
         raise Wrong(f"{name}: it may not sign")
-    _check_chain(name, certificate, certificates)
+    chain = _check_chain(name, certificate, certificates)
     return Signer(
         serial,
         key,
-        _seconds(certificate.not_valid_before_utc),
-        _seconds(certificate.not_valid_after_utc),
+        max(_seconds(each.not_valid_before_utc) for each in chain),
+        min(_seconds(each.not_valid_after_utc) for each in chain),
         _subject(certificate),
     )
 
 
 def _check_chain(
     name: str, certificate: x509.Certificate, certificates: Mapping[str, x509.Certificate]
-) -> None:
-    """Follow the issuers up to one that vouches for itself."""
-    seen = 0
+) -> list[x509.Certificate]:
+    """Follow the issuers up to one that vouches for itself; return all of them."""
+    chain = [certificate]
     while certificate.issuer != certificate.subject:
         issuers = [
             (its_name, each)
             for its_name, each in certificates.items()
             if each.subject == certificate.issuer and _is_authority(each)
         ]
-        if not issuers or seen > _TOO_MANY:
+        if not issuers or len(chain) > len(certificates):
             raise Wrong(f"{name}: the certificate of its issuer is missing")
         name_above, above = issuers[0]
         _check_issued(name, certificate, above)
-        name, certificate, seen = name_above, above, seen + 1
+        name, certificate = name_above, above
+        chain.append(certificate)
     _check_issued(name, certificate, certificate)
+    return chain
 
 
 def _check_issued(name: str, certificate: x509.Certificate, issuer: x509.Certificate) -> None:
@@ -78,11 +79,6 @@ def _check_issued(name: str, certificate: x509.Certificate, issuer: x509.Certifi
         raise Wrong(f"{name}: its issuer has not signed it") from error
     if not _may(issuer, "key_cert_sign"):
         raise Wrong(f"{name}: its issuer may not issue certificates")
-    if (
-        certificate.not_valid_before_utc < issuer.not_valid_before_utc
-        or certificate.not_valid_after_utc > issuer.not_valid_after_utc
-    ):
-        raise Wrong(f"{name}: it is valid when its issuer is not")
 
 
 def _load(name: str, der: bytes) -> x509.Certificate:

@@ -16,6 +16,7 @@ _CERTIFICATE = re.compile(r"[0-9a-f]{64}_X509\.der")
 _LOG = re.compile(r"(Unixt|Utc|Gent)_([0-9Z]+)_(Sig-([0-9]+)_Log-.*)\.log")
 _FIELD = r'"((?:[^"]|"")*)"'
 _INFO_LINE = re.compile(f'"description:",{_FIELD},"manufacturer:",{_FIELD},"version:",{_FIELD}')
+_TICK = 1000
 _WORDS = ("", "Start", "Update", "Finish")
 
 
@@ -66,9 +67,12 @@ class _Disorder(Exception):
 
 
 def verify_export(
-    path: Path, *, is_filtered: bool = False, tick: Callable[[], None] = lambda: None
+    path: Path, *, is_filtered: bool = False, tick: Callable[[int], None] = lambda _: None
 ) -> Verified:
-    """Check an export. A filtered one may have gaps, but nothing double and nothing forged."""
+    """Check an export. A filtered one may have gaps, but nothing double and nothing forged.
+
+    `tick` is told now and then how many messages were checked.
+    """
     try:
         info, certificates = _read_head(path)
         signer = check_certificates(certificates)
@@ -119,12 +123,13 @@ def _info(content: bytes) -> tuple[str, str, str]:
     return description, manufacturer, version
 
 
-def _read_log(path: Path, signer: Signer, tick: Callable[[], None]) -> Log:
+def _read_log(path: Path, signer: Signer, tick: Callable[[int], None]) -> Log:
     log = Log()
     for name, content in members_of(path):
         if _LOG.fullmatch(name):
             log.add(_check_message(name, content, signer))
-            tick()
+            if len(log.counters) % _TICK == 0:
+                tick(len(log.counters))
     if not log.counters:
         raise Wrong("The export holds no log message")
     return log
