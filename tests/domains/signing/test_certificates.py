@@ -26,7 +26,8 @@ from tillkeeper.core.signing_units import Algorithm, KeyOwner
 from tillkeeper.domains.signing import certificates, names
 from tillkeeper.domains.signing.actions import Certified, certify, find_chain
 from tillkeeper.domains.signing.messages import serial_number_of
-from tillkeeper.domains.signing.software import SoftwareUnit, point_of
+from tillkeeper.domains.signing.private_keys import point_of
+from tillkeeper.domains.signing.software import SoftwareUnit
 from world import Connection
 
 NOW = datetime.now(UTC).replace(microsecond=0)

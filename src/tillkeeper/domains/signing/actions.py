@@ -1,21 +1,17 @@
 """Certifying TSS: by the newest authority that can, which is made when there is none."""
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_der_private_key,
-)
+from cryptography.hazmat.primitives.serialization import Encoding
 from msgspec import Struct
 
 from tillkeeper.access.policy import Grant
 from tillkeeper.core.errors import SigningUnitUnavailable
 from tillkeeper.db.pool import Tx
 from tillkeeper.domains.signing import certificates, queries
-from tillkeeper.domains.signing.certificates import Private, Voucher
+from tillkeeper.domains.signing.certificates import Voucher
+from tillkeeper.domains.signing.private_keys import Private, seal_key, unseal_key
 from tillkeeper.domains.signing.queries import Authority, Chain
-from tillkeeper.domains.signing.sealing import CannotUnseal, pepper_of, seal, unseal
+from tillkeeper.domains.signing.sealing import CannotUnseal, pepper_of
 from tillkeeper.logs import log
 
 
@@ -103,18 +99,15 @@ def _lasting_root(grant: Grant, newest: Authority) -> Voucher | None:
 
 
 def _sealed(grant: Grant, role: str, key: Private) -> bytes:
-    secret = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    return seal(grant.op.keyring, _context(grant, role), secret)
+    return seal_key(grant.op.keyring, _context(grant, role), key)
 
 
 def _unsealed(grant: Grant, role: str, sealed: bytes) -> Private:
     try:
-        key = load_der_private_key(unseal(grant.op.keyring, _context(grant, role), sealed), None)
+        return unseal_key(grant.op.keyring, _context(grant, role), sealed)
     except CannotUnseal as error:
         log.error("signing_authority.cannot_unseal", env=grant.env, role=role, reason=str(error))
         raise SigningUnitUnavailable from error
-    assert isinstance(key, Private)  # noqa: S101 - nothing else is ever sealed for an authority
-    return key
 
 
 def _context(grant: Grant, role: str) -> bytes:

@@ -18,17 +18,13 @@ from cryptography.x509.oid import NameOID
 from tillkeeper.core.env import Env
 from tillkeeper.core.signing_units import Algorithm
 from tillkeeper.domains.signing.names import ORGANIZATION, SIMULATOR
-from tillkeeper.domains.signing.software import point_of
-
-Private = ec.EllipticCurvePrivateKey
-Public = ec.EllipticCurvePublicKey
+from tillkeeper.domains.signing.private_keys import CURVES, Private, Public, point_of
 
 _YEAR: Final = timedelta(days=365)
 _ROOT_LIFE, _ISSUER_LIFE = 32 * _YEAR, 16 * _YEAR
 _TSS_LIFE: Final = {Env.TEST: _YEAR, Env.LIVE: 8 * _YEAR}
 _BACKDATED: Final = timedelta(days=1)
 """A verifier's clock, or another machine's of ours, may be behind."""
-_CURVES: Final = {Algorithm.P256: ec.SECP256R1(), Algorithm.P384: ec.SECP384R1()}
 _DIGEST: Final = hashes.SHA384()
 
 
@@ -59,7 +55,7 @@ def make_issuer(env: Env, root: Voucher, now: datetime) -> Voucher:
 
 def certify(env: Env, issuer: Voucher, point: bytes, now: datetime) -> bytes:
     """Return the certificate of a TSS in DER."""
-    curve = _CURVES[Algorithm.of_point(point)]
+    curve = CURVES[Algorithm.of_point(point)]
     public = ec.EllipticCurvePublicKey.from_encoded_point(curve, point)
     name = _name(env, public)
     name = x509.Name([*name, x509.NameAttribute(NameOID.SERIAL_NUMBER, id_of(public))])
