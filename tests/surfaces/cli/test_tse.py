@@ -22,7 +22,7 @@ from receipts import REAL, split
 from simulated import BEGAN, FINISH, START, TILL, SimulatedTse, simulate
 from tillkeeper.core.signing_units import Algorithm
 from tillkeeper.domains.exports.archive import Entry
-from tillkeeper.domains.signing import system_logs
+from tillkeeper.domains.signing import certificates, system_logs
 from tillkeeper.domains.signing.messages import (
     TransactionLog,
     finish,
@@ -270,6 +270,20 @@ async def test_the_chain_must_be_whole_and_right(tse: SimulatedTse, tmp_path: Pa
         path = await tse.export(tmp_path / "export.tar", chain=chain)
         with pytest.raises(Tampered, match=sentence):
             verify_export(path)
+
+
+@pytest.mark.parametrize(
+    ("is_authority", "sentence"), [("no", "may not issue certificates"), ("yes", "may not sign")]
+)
+async def test_keys_are_used_for_what_they_are_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_authority: str, sentence: str
+) -> None:
+    """All signatures are right: the certificates give their keys the wrong use."""
+    usage = certificates._usage(is_authority=is_authority == "yes")  # noqa: SLF001 - to swap it
+    monkeypatch.setattr(certificates, "_usage", lambda **_: usage)
+    tse = await signing(TransactionLog(START, TILL, 1))
+    with pytest.raises(Tampered, match=sentence):
+        verify_export(await tse.export(tmp_path / "export.tar"))
 
 
 async def test_a_message_outside_the_life_of_the_certificate_is_found(tmp_path: Path) -> None:
