@@ -14,11 +14,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import load_der_x509_certificate
-from hypothesis import given
-from hypothesis import strategies as st
 from msgspec import json
 
-from receipts import REAL, split
+from receipts import REAL
 from simulated import BEGAN, FINISH, START, TILL, SimulatedTse, simulate
 from tillkeeper.core.signing_units import Algorithm
 from tillkeeper.domains.exports.archive import Entry
@@ -26,16 +24,12 @@ from tillkeeper.domains.signing import certificates, system_logs
 from tillkeeper.domains.signing.messages import (
     TransactionLog,
     finish,
-    serial_number_of,
     to_be_signed,
 )
-from tillkeeper.domains.signing.qr import Signature, qr_code_data
 from tillkeeper.surfaces.cli import tse_qr
 from tillkeeper.surfaces.cli.main import tillkeeper
-from tillkeeper.surfaces.cli.tse_der import Wrong
 from tillkeeper.surfaces.cli.tse_export import Tampered, verify_export
 from tillkeeper.surfaces.cli.tse_messages import read_message
-from tillkeeper.surfaces.cli.tse_qr import verify_qr
 
 Change = Callable[[list[Entry]], Iterable[Entry]]
 MESSAGES = 12 + 3 * 2 + 2 + 2
@@ -313,56 +307,6 @@ async def test_info_is_the_one_line_that_it_should_be(
         verify_export(await tse.export(tmp_path / "export.tar", info=info))
 
 
-@pytest.mark.parametrize("text", REAL)
-def test_the_receipts_of_real_tse_verify(text: str) -> None:
-    found = verify_qr(text)
-    assert (found.client, found.process_data) == (split(text).client, split(text).process_data)
-
-
-@given(st.sampled_from(REAL), st.data())
-def test_no_letter_of_a_receipt_can_be_changed(text: str, data: st.DataObject) -> None:
-    """But for the time of the start, which nobody signs."""
-    start = split(text).start
-    at = data.draw(st.integers(0, len(text) - 1))
-    first = text.index(start)
-    if first <= at < first + len(start):
-        return
-    letter = data.draw(st.characters(exclude_characters=text[at] + "\r\n"))
-    with pytest.raises(Wrong):
-        verify_qr(text[:at] + letter + text[at + 1 :])
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda t: t.replace("V0;", "V1;"),
-        lambda t: t.replace(";1;", ";01;"),
-        lambda t: t.replace("unixTime", "utcTime"),
-        lambda t: t.replace("SHA256", "SHA384"),
-        lambda t: t.replace(".000Z", ".000+00:00"),
-        lambda t: t[: t.rindex(";")],
-        lambda t: t + ";",
-        lambda t: t[:0],
-        lambda t: t.replace("Beleg^", "\udcff"),
-    ],
-)
-def test_another_spelling_is_refused(change: Callable[[str], str]) -> None:
-    for text in REAL:
-        with pytest.raises(Wrong):
-            verify_qr(change(text))
-
-
-@pytest.mark.parametrize("algorithm", list(Algorithm))
-async def test_our_own_receipts_verify(algorithm: Algorithm) -> None:
-    tse = await simulate(algorithm)
-    log = TransactionLog(FINISH, TILL, 7, "Kassenbeleg-V1", b"Beleg^0.00_0.00_0.00_0.00_0.00^")
-    value = read_message((await tse.sign(log)).content).signature
-    text = qr_code_data(log, BEGAN, Signature(value, tse.key.point, tse.counter, tse.time))
-    assert text is not None
-    found = verify_qr(text)
-    assert (found.transaction_number, found.serial_number) == (7, serial_number_of(tse.key.point))
-
-
 def invoke(*arguments: str) -> tuple[int, str, str]:
     done = CliRunner().invoke(tillkeeper, ["tse", *arguments])
     return done.exit_code, done.stdout, done.stderr
@@ -392,19 +336,6 @@ async def test_the_command_names_what_is_bad_and_ends_with_1(
     assert tse.entries[15].name in json.decode(out)["reason"]
     assert invoke("verify", "--filtered", str(path))[0] == 0
     assert invoke("verify", str(tmp_path / "none.tar"))[0] == 2
-
-
-def test_the_command_verifies_a_receipt() -> None:
-    for text in REAL:
-        code, out, _ = invoke("qr", text)
-        assert code == 0
-        assert split(text).process_data in out
-        assert invoke("qr", text.replace("Unbar", "Bar"))[0] == 1
-    serial = json.decode(invoke("qr", "--json", REAL[0])[1])["serial_number"]
-    assert invoke("qr", "--serial", serial.upper(), REAL[0])[0] == 0
-    code, _, err = invoke("qr", "--serial", serial, REAL[1])
-    assert code == 1
-    assert "Another TSE" in err
 
 
 def test_the_checker_runs_without_the_rest(tmp_path: Path) -> None:
