@@ -9,6 +9,7 @@ from tillkeeper.schema.organizations import organizations
 from tillkeeper.schema.people import memberships, users
 from tillkeeper.schema.signing import signing_authorities
 from tillkeeper.schema.trail import audit_rows, audit_seals, outbox_rows
+from tillkeeper.schema.tss import log_messages, transactions, tss, tss_clients
 
 __all__ = (
     "ENV",
@@ -18,10 +19,14 @@ __all__ = (
     "billing_addresses",
     "kept_answers",
     "key_uses",
+    "log_messages",
     "memberships",
     "metadata",
     "organizations",
     "outbox_rows",
     "signing_authorities",
+    "transactions",
+    "tss",
+    "tss_clients",
     "users",
 )
