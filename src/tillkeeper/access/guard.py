@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -50,6 +51,14 @@ WIDE = {"walls": "wide"}
 """Marks a route that looks from the organization of its path upwards, as far as the actor sees."""
 SUBTREE = {"walls": "subtree"}
 """Marks a route that reads what the organization of its path reaches."""
+MAKES_KEY = {"signs": True}
+"""Marks a route that works with the key of the TSS of its path: one call after another, none
+rehearsed."""
+SIGNS = {"signs": True, "parses": True}
+"""Marks one that signs; deployed clients know it to parse its path by itself."""
+COUNTS = SIGNS | {"counts": True}
+"""Marks one that counts failures as well: they stay although it refuses, so that no
+Idempotency-Key can be claimed in the same transaction."""
 
 
 _AGENT_AT_MOST, _TAGS_AT_MOST = 200, 1000
@@ -96,10 +105,13 @@ class TokenCheck:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the token, and tell the scope whose it is."""
-        is_public = bool(scope["route_handler"].opt.get("public"))
+        opt = scope["route_handler"].opt
+        is_public = bool(opt.get("public"))
         method: str = scope["method"]  # type: ignore[typeddict-item]
+        # A signature that nobody counted would be a second one under the same number.
+        is_possible = not is_public and not opt.get("signs")
         scope["state"]["is_dry_run"] = is_dry_run(
-            method, scope["query_string"], is_public=is_public
+            method, scope["query_string"], is_possible=is_possible
         )
         if not is_public:
             door: Door = scope["door"]  # type: ignore[typeddict-item]
@@ -134,19 +146,37 @@ async def provide_op(request: AnyRequest) -> AsyncGenerator[Operation]:
             raise
         return
     dry = is_rehearsed(request)
-    claim = None if dry else await _read_claim(request, door)
+    is_claimable = not dry and not opt.get("counts")
+    claim = await _read_claim(request, door) if is_claimable else None
     op_or_none = None
+    kept: Refusal | None = None
     db = door.house.db
     try:
-        async with db.rehearse() if dry else db.begin() as tx:
+        async with _turn(request, door), db.rehearse() if dry else db.begin() as tx:
             op_or_none = op = await _enter(request, tx, claim)
-            yield op
-            if claim is not None:
-                await keep_answer(op, claim)
+            try:
+                yield op
+            except Refusal as refusal:
+                if not refusal.is_kept:
+                    raise
+                kept = refusal
+            else:
+                if claim is not None:
+                    await keep_answer(op, claim)
+        if kept is not None:
+            raise kept
     except Refusal as refusal:
         if op_or_none is not None and not dry:
             await record_refusal(door.house, op_or_none, refusal)
         raise
+
+
+def _turn(request: AnyRequest, door: Door) -> AbstractAsyncContextManager[None]:
+    """Return the wait for a TSS, before a connection is taken for it."""
+    if not request.route_handler.opt.get("signs"):
+        return nullcontext()
+    by: Credential = request.user
+    return door.house.turns.take((by.organization_id, by.env, request.path_params["tss_id"]))
 
 
 def is_rehearsed(request: AnyRequest) -> bool:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from tillkeeper.access.condition import Condition
 from tillkeeper.access.rights import Right
+from tillkeeper.access.turns import Turns
 from tillkeeper.access.uses import Uses
 from tillkeeper.core.env import Env
 from tillkeeper.core.passwords import Passwords
@@ -38,6 +39,8 @@ class House:
     refresh_token_seconds: int = 172_800
     uses: Uses = field(default_factory=Uses)
     """What has been counted and not yet written."""
+    turns: Turns = field(default_factory=Turns)
+    """Who signs with a TSS at the moment, and who waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
