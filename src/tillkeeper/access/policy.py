@@ -5,7 +5,7 @@ from uuid import UUID
 
 from tillkeeper.access import queries
 from tillkeeper.access.operation import Actor, ActorKind, Operation, Target
-from tillkeeper.access.rights import DENIALS, PROFILE_WRITES, READS, Right
+from tillkeeper.access.rights import DENIALS, PROFILE_WRITES, READS, SIGNING, TRANSACTIONS, Right
 from tillkeeper.core.env import Env
 from tillkeeper.core.errors import (
     AccessDenied,
@@ -55,7 +55,7 @@ async def require(
     if target is None:
         raise OrganizationNotFound(organization_id)
     wanted = env or op.actor.env
-    if op.actor.is_suspended and right not in READS:
+    if op.actor.is_suspended and right not in READS | TRANSACTIONS:
         raise OrganizationSuspended
     if sentence := denial(op.actor, right, target, wanted):
         raise AccessDenied(sentence, right=right, organization_id=organization_id, env=wanted)
@@ -118,6 +118,8 @@ def is_closed_to(right: Right, target: Target) -> bool:
 
 def _fits_relation(actor: Actor, right: Right, target: Target) -> bool:
     is_own = target.organization_id == actor.organization_id
+    if right in SIGNING:
+        return is_own and actor.kind is ActorKind.KEY
     if right is Right.ORGANIZATION_CREATE:
         # What a key makes it must reach: one that reaches a list makes nothing.
         return not target.is_managed and (
