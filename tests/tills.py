@@ -9,7 +9,17 @@ import httpx
 from world import Json
 
 PIN = "1234567890"
-RECEIPT = {"raw": {"process_type": "Kassenbeleg-V1", "process_data": "QmVsZWc="}}
+RECEIPT: Json = {
+    "standard_v1": {
+        "receipt": {
+            "receipt_type": "RECEIPT",
+            "amounts_per_vat_rate": [{"vat_rate": "NORMAL", "amount": "21.42"}],
+            "amounts_per_payment_type": [
+                {"payment_type": "NON_CASH", "amount": "21.42", "currency_code": "EUR"}
+            ],
+        }
+    }
+}
 SIGN = "http://test/api/v2"
 
 
