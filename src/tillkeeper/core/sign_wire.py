@@ -56,6 +56,9 @@ def text_of(loose: Loose) -> str:
 
 def merged(stored: Mapping[str, str], given: LooseMetadata | None) -> dict[str, str]:
     """Return metadata after a change; null and "" take a key away."""
+    if isinstance(given, list) and given:
+        # As a whole body it comes here: the framework loses the limits of a part of a union.
+        raise SchemaViolation("body", "should be an object")
     loose = given if isinstance(given, dict) else {}
     changes = {name: text_of(value) for name, value in loose.items()}
     for name, value in changes.items():

@@ -11,7 +11,6 @@ import pytest
 from journals import journal_of
 from tillkeeper.app import make_service
 from tillkeeper.core.env import Env
-from tillkeeper.core.signing_units import KeyOwner
 from tillkeeper.db.pool import Database
 from tillkeeper.domains.signing.software import SoftwareUnit
 from tills import RECEIPT, Till
@@ -96,7 +95,7 @@ async def test_tills_on_many_tss_do_not_wait_for_one_another(world: World) -> No
 class Broken(SoftwareUnit):
     """A unit that is away."""
 
-    async def sign(self, owner: KeyOwner, sealed: bytes, to_be_signed: bytes) -> bytes:
+    async def sign(self, *_: object, **__: object) -> bytes:
         raise ConnectionResetError
 
 

@@ -82,7 +82,7 @@ async def test_a_repeated_call_with_other_content_is_refused(world: World) -> No
     reference = uuid4()
     await put(till, reference, 1)
     await put(till, reference, 2, schema=ORDER)
-    other = {"standard_v1": {"order": {"line_items": []}}}
+    other: Json = {"standard_v1": {"order": {"line_items": []}}}
     for revision, body in ((1, {"schema": ORDER}), (2, {}), (2, {"schema": other})):
         assert said(await put(till, reference, revision, **body)) == UPSERT
     for client in (str(uuid4()), None):
