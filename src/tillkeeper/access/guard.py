@@ -146,8 +146,8 @@ async def provide_op(request: AnyRequest) -> AsyncGenerator[Operation]:
             raise
         return
     dry = is_rehearsed(request)
-    is_claimable = not dry and not opt.get("counts")
-    claim = await _read_claim(request, door) if is_claimable else None
+    read = None if opt.get("counts") else await _read_claim(request, door)
+    claim = None if dry else read
     op_or_none = None
     kept: Refusal | None = None
     db = door.house.db

@@ -181,6 +181,17 @@ async def test_two_thousand_go_on_at_once_and_no_more(world: World) -> None:
     assert (await put(till, uuid4(), 1)).status_code == 200
 
 
+async def test_taxis_start_and_finish_and_do_nothing_between(world: World) -> None:
+    till = await Till(world.shop_test).open()
+    reference = uuid4()
+    power: Json = {"dsfinvtw_v1": {"power_up": {}}}
+    assert (await put(till, reference, 1, schema=power)).status_code == 200
+    for state in ("ACTIVE", "CANCELLED"):
+        answer = await put(till, reference, 2, state=state, schema=power)
+        assert said(answer) == (400, "E_FAILED_SCHEMA_VALIDATION")
+        assert answer.json()["details"][0]["field"] == "body.schema.dsfinvtw_v1"
+
+
 async def test_metadata_grow_with_the_transaction(world: World) -> None:
     till = await Till(world.shop_test).open()
     reference = uuid4()

@@ -4,12 +4,13 @@ from base64 import b64decode, b64encode
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from msgspec import json
+from msgspec import UNSET, json
 
 from tillkeeper.access.policy import Grant
 from tillkeeper.core.errors import (
     ClientDeregistered,
     ClientUnknown,
+    SchemaViolation,
     TransactionLimitReached,
     TransactionNotFound,
     TransactionRevisionNotFound,
@@ -107,6 +108,7 @@ def _follow(
     following = rules.check_order(met.state, met.latest_revision or 0, revision)
     operation = rules.operation_of(following, wanted.state)
     serial_number = _check_client(met)
+    _check_taxi(operation, wanted)
     content = process_data_of(wanted.schema)
     process_type = rules.check_type(operation, met.process_type, content.process_type.strip())
     if met.number is None and held.active_transactions >= MOST_ACTIVE_TRANSACTIONS:
@@ -129,6 +131,16 @@ def _check_client(met: Met) -> str:
     if met.client_state is not ClientState.REGISTERED:
         raise ClientDeregistered
     return met.client_serial_number
+
+
+def _check_taxi(operation: TransactionOperation, wanted: TransactionUpsert) -> None:
+    """Refuse what taxis do not do: their transactions start and finish."""
+    is_taxi = wanted.schema is not UNSET and wanted.schema.dsfinvtw_v1 is not UNSET
+    is_between = operation is TransactionOperation.UPDATE
+    if is_taxi and (is_between or wanted.state is TransactionState.CANCELLED):
+        raise SchemaViolation(
+            "body.schema.dsfinvtw_v1", "should start or finish a transaction, nothing else"
+        )
 
 
 async def _write(
