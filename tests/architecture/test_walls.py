@@ -50,6 +50,7 @@ DOORS = {
     "is_live",
     "is_needed",
     "list_due_purges",
+    "list_due_tss",
     "list_roots",
     "list_seals",
     "list_signing_authorities",

@@ -157,3 +157,15 @@ async def test_a_clock_that_fell_far_behind_stops_every_signature(world: World) 
     await shift(world, till.tss_id, -120)
     assert (await till.sign(reference, "FINISHED", RECEIPT, tx_revision=2))["revision"] == 2
     await journal_of(world.owner, till.tss_id)
+
+
+async def test_a_tss_that_somebody_holds_says_so(world: World) -> None:
+    """As another process does, for longer than anybody waits."""
+    till = await Till(world.shop_test).open()
+    body = {"state": "ACTIVE", "client_id": str(till.client_id)}
+    async with world.owner.transaction():
+        await world.owner.execute("SELECT FROM tss WHERE id = $1 FOR UPDATE", till.tss_id)
+        answer = await world.shop_test.put(f"{till.path}/tx/{uuid4()}", json=body)
+    assert said(answer) == (503, "E_TSS_LOCKED")
+    assert answer.headers["retry-after"] == "1"
+    assert (await till.sell())["number"] == 1

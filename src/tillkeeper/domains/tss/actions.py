@@ -12,6 +12,7 @@ from tillkeeper.core.env import Env
 from tillkeeper.core.errors import (
     AdminSessionMissing,
     SchemaViolation,
+    SigningUnitUnavailable,
     TssConflict,
     TssLimitPerDayReached,
     TssLimitReached,
@@ -23,13 +24,14 @@ from tillkeeper.core.status import TssState
 from tillkeeper.domains.signing.actions import certify
 from tillkeeper.domains.signing.messages import serial_number_of
 from tillkeeper.domains.signing.names import default_description
-from tillkeeper.domains.signing.sealing import seal, unseal
+from tillkeeper.domains.signing.sealing import CannotUnseal, seal, unseal
 from tillkeeper.domains.tss import queries, rules
 from tillkeeper.domains.tss.events import TssCreated, TssUpdated
 from tillkeeper.domains.tss.journal import journalize, signing_time
 from tillkeeper.domains.tss.queries import Row
 from tillkeeper.domains.tss.shown import shown
 from tillkeeper.domains.tss.wire import NewTss, Tss, TssPatch
+from tillkeeper.logs import log
 
 _PUK_DIGITS = 10
 _TIMES = {
@@ -89,8 +91,7 @@ async def create_tss(grant: Grant, tss_id: UUID, metadata: LooseMetadata | None)
     if found is not None:
         if found.sealed_puk is None:
             raise TssConflict
-        owner = KeyOwner(grant.organization_id, grant.env, tss_id)
-        return _with_puk(grant, found, unseal(grant.op.keyring, _context(owner), found.sealed_puk))
+        return _with_puk(grant, found, _unsealed(grant, tss_id, found.sealed_puk))
     if grant.env is Env.TEST and numbers.living >= rules.MOST_LIVE_IN_TEST:
         raise TssLimitReached(rules.MOST_LIVE_IN_TEST)
     if numbers.recent >= rules.MOST_A_DAY:
@@ -130,6 +131,15 @@ async def _make(grant: Grant, tss_id: UUID, labels: dict[str, str]) -> NewTss:
 
 def _context(owner: KeyOwner) -> bytes:
     return f"puk\n{owner.organization_id}\n{owner.env}\n{owner.tss_id}".encode()
+
+
+def _unsealed(grant: Grant, tss_id: UUID, sealed_puk: bytes) -> bytes:
+    owner = KeyOwner(grant.organization_id, grant.env, tss_id)
+    try:
+        return unseal(grant.op.keyring, _context(owner), sealed_puk)
+    except CannotUnseal as error:
+        log.error("tss.cannot_unseal_puk", tss_id=str(tss_id), reason=str(error))
+        raise SigningUnitUnavailable from error
 
 
 def _with_puk(grant: Grant, row: Row, puk: bytes) -> NewTss:

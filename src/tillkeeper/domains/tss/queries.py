@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
@@ -31,7 +32,9 @@ from tillkeeper.core.env import Env
 from tillkeeper.core.errors import OrganizationNotFound, TssLocked
 from tillkeeper.core.order import Order
 from tillkeeper.core.status import TssState
+from tillkeeper.db.pool import Tx
 from tillkeeper.domains.tss.events import TssCreated
+from tillkeeper.domains.tss.rules import Horizons
 from tillkeeper.domains.tss.wire import OrderBy
 from tillkeeper.schema import log_messages, organizations, tss
 from tillkeeper.sql import execute, given, many, one_or_none
@@ -77,6 +80,14 @@ class Owner(Struct):
     """An organization that has a TSS of some id."""
 
     organization_id: UUID
+
+
+class Due(Struct, kw_only=True):
+    """A TSS whose time may be over."""
+
+    organization_id: UUID
+    env: Env
+    id: UUID
 
 
 class Numbers(Struct):
@@ -168,13 +179,32 @@ _INSERT = change(
 )
 
 
+_LIST_DUE = many(
+    select(
+        func.list_due_tss(
+            *(bindparam(name, type_=BigInteger) for name in Horizons._fields),
+            bindparam("most", type_=Integer),
+        ).table_valued(*Due.__struct_fields__)
+    ),
+    Due,
+)
+
+
+async def list_due_tss(tx: Tx, horizons: Horizons, *, most: int) -> list[Due]:
+    """Return TSS whose time may be over, the oldest first."""
+    return await _LIST_DUE(tx, **horizons._asdict(), most=most)
+
+
 async def find_tss(grant: Grant, tss_id: UUID) -> Row | None:
     return await _FIND(grant.tx, **grant.scope, tss_id=tss_id)
 
 
 async def lock_tss(grant: Grant, tss_id: UUID) -> Row | None:
     """Find it, and let nobody else sign with it until the operation ends."""
-    return await _LOCK(grant.tx, **grant.scope, tss_id=tss_id)
+    try:
+        return await _LOCK(grant.tx, **grant.scope, tss_id=tss_id)
+    except asyncpg.LockNotAvailableError as error:
+        raise TssLocked from error
 
 
 async def list_owners(grant: Grant, tss_id: UUID) -> list[UUID]:

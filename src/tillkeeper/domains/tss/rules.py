@@ -1,8 +1,10 @@
 """What a TSS may do in its state, decided without a database."""
 
 from collections.abc import Iterable
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple, Protocol
 
+from tillkeeper.core.env import Env
 from tillkeeper.core.errors import (
     IllegalTssStateChange,
     TssDefective,
@@ -22,6 +24,8 @@ SESSION_SECONDS: Final = 300
 """How long an admin session lasts after its last use."""
 FAILURES_AT_MOST: Final = 5
 CLOCK_BACK_AT_MOST_SECONDS: Final = 60
+
+_IDLE_DAYS, _UNUSED_DAYS = 14, 92
 
 LIVING: Final = (TssState.CREATED, TssState.UNINITIALIZED, TssState.INITIALIZED)
 _NEXT: Final[dict[TssState, frozenset[TssState]]] = {
@@ -82,3 +86,44 @@ def logs_of_change(wanted: TssState, description: str, time: int) -> Iterable[Sy
             return (system_logs.initialize(description),)
         case _:
             return (system_logs.disable_secure_element(time),)
+
+
+class Horizons(NamedTuple):
+    """What happened last before these seconds is over."""
+
+    disabled_before: int
+    idle_before: int
+    unused_before: int
+
+
+class Aged(Protocol):
+    """What is asked of a TSS to know whether its time is over."""
+
+    env: Env
+    state: TssState
+    time_creation: int
+    time_disable: int | None
+    last_signed_at: int
+
+
+def horizons(now: datetime) -> Horizons:
+    """Return them: what was disabled goes with the last Sunday, so that there is time to export."""
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    sunday = midnight - timedelta(days=now.isoweekday() % 7)
+    idle, unused = (now - timedelta(days=days) for days in (_IDLE_DAYS, _UNUSED_DAYS))
+    disabled, idle_before, unused_before = (int(t.timestamp()) for t in (sunday, idle, unused))
+    return Horizons(disabled, idle_before, unused_before)
+
+
+def end_of(tss: Aged, horizons: Horizons) -> TssState | None:
+    """Return the state that a TSS goes into by itself, None where it stays."""
+    if tss.state in (TssState.DELETED, TssState.EVICTED):
+        return None
+    if tss.env is Env.TEST:
+        is_idle = max(tss.last_signed_at, tss.time_creation) < horizons.idle_before
+        is_disabled = tss.time_disable is not None and tss.time_disable < horizons.disabled_before
+        if is_idle or is_disabled:
+            return TssState.DELETED
+    if tss.state is TssState.CREATED and tss.time_creation < horizons.unused_before:
+        return TssState.EVICTED
+    return None

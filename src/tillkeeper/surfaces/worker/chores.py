@@ -3,11 +3,13 @@
 from tillkeeper.access.operator import sweep_kept_answers, write_uses
 from tillkeeper.domains.audit.jobs import Sealer
 from tillkeeper.domains.organizations.jobs import purge
+from tillkeeper.domains.tss.jobs import sweep
 from tillkeeper.surfaces.worker.loop import Chore
 
 CHORES = (
     Chore("sweep kept answers", 600, sweep_kept_answers),
     Chore("purge organizations", 60, purge),
+    Chore("sweep TSS", 3600, sweep),
     Chore("write uses of keys", 5, write_uses, is_run_at_the_end=True),
     Chore("seal the audit", 0.2, Sealer().run, is_run_at_the_end=True),
 )
