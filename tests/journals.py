@@ -14,7 +14,11 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from world import Connection
 
-_TRANSACTION = bytes.fromhex("04007f0007030701 01".replace(" ", ""))
+_CURVES: dict[int, tuple[ec.EllipticCurve, hashes.HashAlgorithm]] = {
+    65: (ec.SECP256R1(), hashes.SHA256()),
+    97: (ec.SECP384R1(), hashes.SHA384()),
+}
+_TRANSACTION = bytes.fromhex("04007f000703070101")
 
 
 class Message(NamedTuple):
@@ -45,10 +49,12 @@ def read(message: bytes, point: bytes) -> Message:
     assert (tag, whole) == (0x30, message)
     parts = list(_elements(body))
     signature = parts[-1][1]
-    r, s = (int.from_bytes(half, "big") for half in (signature[:32], signature[32:]))
-    key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
+    size = len(signature) // 2
+    r, s = (int.from_bytes(half, "big") for half in (signature[:size], signature[size:]))
+    curve, digest = _CURVES[len(point)]
+    key = ec.EllipticCurvePublicKey.from_encoded_point(curve, point)
     signed = b"".join(whole for _, _, whole in parts[:-1])
-    key.verify(encode_dss_signature(r, s), signed, ec.ECDSA(hashes.SHA256()))
+    key.verify(encode_dss_signature(r, s), signed, ec.ECDSA(digest))
     fields = {tag: content for tag, content, _ in parts if 0x80 <= tag < 0xA0}
     serial, counter, time = (parts[-5][1], parts[-3][1], parts[-2][1])
     assert serial == hashlib.sha256(point).digest()

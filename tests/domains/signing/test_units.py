@@ -30,11 +30,6 @@ DIGESTS = {Algorithm.P256: hashes.SHA256(), Algorithm.P384: hashes.SHA384()}
 DATA = b"what is signed"
 
 
-@pytest.fixture(scope="session")
-def token(tmp_path_factory: pytest.TempPathFactory) -> Token:
-    return tokens.make_token(tmp_path_factory.mktemp("softhsm"))
-
-
 @pytest.fixture(params=["software", pytest.param("pkcs11", marks=needs_softhsm)])
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
