@@ -45,6 +45,7 @@ run: setup ## Start the service; on an empty database provision the sample vendo
 	@$(BIN)/tillkeeper demo examples/customers.csv
 
 test: setup ## Run every test; the behaviour again on an older PostgreSQL, where the machine has one
+	@.ci/softhsm
 	$(PYTEST) -q
 	@if [ -x $(OLDER_PG)/postgres ]; then \
 	  echo "Again on $$($(OLDER_PG)/postgres --version)"; \

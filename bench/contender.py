@@ -18,6 +18,7 @@ from tillkeeper.core.passwords import Passwords
 from tillkeeper.core.rates import Lane, Rate
 from tillkeeper.core.secrets import Keyring
 from tillkeeper.db.pool import Database
+from tillkeeper.domains.signing.software import SoftwareUnit
 
 POOL_SIZE = 10
 
@@ -34,7 +35,8 @@ def make_house(database: Database, pepper: bytes) -> House:
     """Return a house as the service's own start makes it, limited to more than it can answer."""
     keyring = Keyring({1: pepper})
     limits = Limits(dict.fromkeys(Lane, Rate(1_000_000, 1000)))
-    return House(database, keyring, Passwords(keyring), limits=limits)
+    unit = SoftwareUnit(keyring)
+    return House(database, keyring, Passwords(keyring), unit, limits=limits)
 
 
 async def serve(job: Job) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+import tokens
 from ledger import Ledger, build_ledger
 from room import Room, furnish
 from tillkeeper.access.operation import House
@@ -17,6 +18,8 @@ from tillkeeper.core.passwords import Passwords
 from tillkeeper.core.secrets import Keyring
 from tillkeeper.db import embedded
 from tillkeeper.db.pool import Database, teach_types
+from tillkeeper.domains.signing.pkcs11 import Token
+from tillkeeper.domains.signing.software import SoftwareUnit
 from tillkeeper.schema.migrate import login_url, migrate
 from tillkeeper.surfaces.http.edge import Edge
 from world import Connection, World, build_world
@@ -87,7 +90,14 @@ async def db(serving_url: str) -> AsyncGenerator[Database]:
 @pytest.fixture(scope="session")
 def house(db: Database, keyring: Keyring) -> House:
     """Passwords as cheap as argon2 allows: nothing here is about its cost."""
-    return House(db, keyring, Passwords(keyring, memory_kib=8, passes=1))
+    passwords = Passwords(keyring, memory_kib=8, passes=1)
+    return House(db, keyring, passwords, SoftwareUnit(keyring))
+
+
+@pytest.fixture(scope="session")
+def token(tmp_path_factory: pytest.TempPathFactory) -> Token:
+    """The one token of this process: the library behind it reads its settings once."""
+    return tokens.make_token(tmp_path_factory.mktemp("softhsm"))
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from tillkeeper.core.passwords import Passwords
 from tillkeeper.core.secrets import Keyring
 from tillkeeper.db.pool import Database, teach_types
 from tillkeeper.domains.audit import seals
+from tillkeeper.domains.signing.software import SoftwareUnit
 from tillkeeper.schema.migrate import login_url, migrate
 from tillkeeper.surfaces.cli.audit_ledger import export
 from tillkeeper.surfaces.cli.audit_verifier import Verified, verify
@@ -74,7 +75,8 @@ async def build_ledger(owner_url: str) -> AsyncGenerator[Ledger]:
     await teach_types(owner)
     database = await Database.open(login_url(url, LOGIN, "secret"), size=8)
     keyring = Keyring({1: b"pepper" * 6})
-    house = House(database, keyring, Passwords(keyring, memory_kib=8, passes=1))
+    passwords = Passwords(keyring, memory_kib=8, passes=1)
+    house = House(database, keyring, passwords, SoftwareUnit(keyring))
     async with build_world(make_service(house), owner, house) as world:
         yield Ledger(world, url)
     await database.close()

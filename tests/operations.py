@@ -45,6 +45,8 @@ class Asks(NamedTuple):
 NEW = ADDRESS | {"name": "Till"}
 BILLING = ADDRESS | {"recipient": "Till"}
 INVITATION = {"email": "{unique}@example.org"}
+PUK = {"admin_puk": "0123456789", "new_admin_pin": "123456"}
+START = {"state": "ACTIVE", "client_id": "00000000-0000-4000-8000-000000000001"}
 OPERATIONS = {
     "createOrganization": Asks("organization:create", "parent", body=NEW),
     "provisionOrganization": Asks("organization:create", "parent", body={"organization": NEW}),
@@ -88,15 +90,42 @@ OPERATIONS = {
     "proveAuditEntry": Asks("audit:read", about="entry"),
     "listAuditSeals": Asks("audit:read", "own"),
     "deleteTestData": Asks("test_data:delete", "own"),
+    # In a world of facts nobody has a TSS yet.
+    "createTss": Asks("tss:create", "own", body={}),
+    "listTss": Asks("tss:read", "own"),
+    "retrieveTss": Asks("tss:read", "own", "tss"),
+    "updateTss": Asks("tss:update", "own", "tss", {"state": "DISABLED"}),
+    "setAdminPin": Asks("tss:update", "own", "tss", PUK),
+    "logInAdmin": Asks("tss:update", "own", "tss", {"admin_pin": "123456"}),
+    "logOutAdmin": Asks("tss:update", "own", "tss", {}),
+    "retrieveTssMetadata": Asks("tss:read", "own", "tss"),
+    "updateTssMetadata": Asks("tss:update", "own", "tss", {}),
+    "createClient": Asks("client:create", "own", "tss", {"serial_number": "1"}),
+    "retrieveClient": Asks("client:read", "own", "tss"),
+    "updateClient": Asks("client:update", "own", "tss", {"state": "DEREGISTERED"}),
+    "listClients": Asks("client:read", "own"),
+    "listClientsOfTss": Asks("client:read", "own", "tss"),
+    "retrieveClientMetadata": Asks("client:read", "own", "tss"),
+    "updateClientMetadata": Asks("client:update", "own", "tss", {}),
+    "upsertTransaction": Asks("transaction:sign", "own", "tss", START),
+    "retrieveTransaction": Asks("transaction:read", "own", "tss"),
+    "retrieveTransactionLog": Asks("transaction:read", "own", "tss"),
+    "listTransactions": Asks("transaction:read", "own"),
+    "listTransactionsOfTss": Asks("transaction:read", "own", "tss"),
+    "listTransactionsOfClient": Asks("transaction:read", "own", "tss"),
+    "retrieveTransactionMetadata": Asks("transaction:read", "own", "tss"),
+    "updateTransactionMetadata": Asks("transaction:update", "own", "tss", {}),
 }
 MISSING = {
     "key": "E_API_KEY_NOT_FOUND",
     "person": "E_USER_NOT_FOUND",
     "address": "E_BILLING_ADDRESS_NOT_FOUND",
     "entry": "E_AUDIT_ROW_NOT_FOUND",
+    "tss": "E_TSS_NOT_FOUND",
 }
 NO_ORGANIZATION = "E_ORGANIZATION_NOT_FOUND"
 IN_PATH = {"key": "key_id", "person": "user_id", "address": "address_id", "entry": "row_id"}
+BELOW_TSS = ("tss_id", "client_id", "tx_id_or_number")
 
 
 class Route(NamedTuple):
@@ -141,7 +170,7 @@ class Call:
 
     @property
     def path(self) -> str:
-        names = dict.fromkeys(IN_PATH.values(), self.about)
+        names = dict.fromkeys((*IN_PATH.values(), *BELOW_TSS), self.about)
         return self.route.path.format(organization_id=self.organization, **names)
 
     @property
@@ -181,7 +210,10 @@ def expected(call: Call, state: State, now: float) -> list[Said]:
     own = actor.organization
     match asks.place:
         case "own":
-            return [_said(may(actor, asks.action, own, actor.env, state, now), None)]
+            verdict = may(actor, asks.action, own, actor.env, state, now)
+            is_missing = verdict is Verdict.ALLOW and asks.about == "tss"
+            missing = MISSING["tss"] if is_missing else None
+            return [_said(Verdict.INVISIBLE if is_missing else verdict, missing)]
         case "address":
             return [_of_address(call, state, now)]
         case "principal":

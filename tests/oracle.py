@@ -44,6 +44,7 @@ READS = frozenset(
     f"{noun}:read"
     for noun in (
         "organization", "user", "api_key", "billing_address", "audit", "access", "agreement",
+        "tss", "client", "transaction",
     )
 )  # fmt: skip
 KEYS = frozenset(f"api_key:{verb}" for verb in ("create", "update", "delete", "rotate"))
@@ -55,12 +56,15 @@ TREE = frozenset(
         "create", "administer", "update", "delete", "enable_env", "hand_over", "suspend",
     )
 )  # fmt: skip
+TRANSACTIONS = frozenset({"transaction:sign", "transaction:update"})
+SIGNING = TRANSACTIONS | {f"{noun}:{v}" for noun in ("tss", "client") for v in ("create", "update")}
+"""What the keys of an organization do for it, and nobody else: no person, nobody from above."""
 EVERYTHING = (
-    READS | KEYS | PEOPLE | ADDRESSES | TREE
+    READS | KEYS | PEOPLE | ADDRESSES | TREE | SIGNING
     | {"agreement:propose", "agreement:decide", "test_data:delete"}
 )  # fmt: skip
 
-OF_MANAGED_KEY = READS | KEYS | {"agreement:decide"}
+OF_MANAGED_KEY = READS | KEYS | SIGNING | {"agreement:decide"}
 OF_MANAGED = OF_MANAGED_KEY | PEOPLE
 OF_MONEY = frozenset({"organization:read", "billing_address:read"}) | ADDRESSES
 OF_MEMBER = READS - {"audit:read", "access:read"}
@@ -105,7 +109,8 @@ def may_at_all(  # noqa: PLR0911, PLR0913, PLR0917 - the question in full
         return Verdict.SUSPENDED
     if not is_visible(actor, action, organization, state, now):
         return Verdict.INVISIBLE
-    if standing == "grace" and action not in READS:
+    # A till must not fall silent over an unpaid bill.
+    if standing == "grace" and action not in READS | TRANSACTIONS:
         return Verdict.SUSPENDED
     deed = Deed(actor, action, organization, env, state, now, None)
     right = PART_OF.get(action, action)
@@ -222,6 +227,8 @@ def fits(deed: Deed) -> bool:
     is_own = deed.organization == deed.actor.organization
     is_main = deed.state.organizations[deed.organization].manager is None
     reach = reach_of(deed.actor, deed.state)
+    if deed.action in SIGNING:
+        return is_own and deed.actor.kind == "key"
     match deed.action:
         case "organization:create":  # what one makes one must reach: a list reaches nothing new
             return is_main and (reach == "all" or (reach == "managed" and is_own))

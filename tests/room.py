@@ -18,6 +18,7 @@ from tillkeeper.core.env import Env
 from tillkeeper.core.passwords import Passwords
 from tillkeeper.core.secrets import Keyring
 from tillkeeper.db.pool import Database, Tx, teach_types
+from tillkeeper.domains.signing.software import SoftwareUnit
 from tillkeeper.schema.migrate import login_url, migrate
 from tillkeeper.surfaces.http.edge import Edge
 from world import Connection
@@ -79,7 +80,7 @@ async def furnish(owner_url: str, login: str, keyring: Keyring) -> AsyncGenerato
     await teach_types(owner)
     database = await Undone.open(login_url(url, login, "secret"), size=4)
     passwords = Passwords(keyring, memory_kib=8, passes=1)
-    house = House(database, keyring, passwords)
+    house = House(database, keyring, passwords, SoftwareUnit(keyring))
     yield Room(owner, url, login, house, make_service(house))
     await database.close()
     await owner.close()

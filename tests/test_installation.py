@@ -12,6 +12,7 @@ from tillkeeper.domains.provisioning.bootstrap import bootstrap
 from tillkeeper.installation import open_installation
 from tillkeeper.schema.migrate import SchemaRefusal, login_url
 from tillkeeper.settings import Settings, SettingsRefusal, read_settings
+from tillkeeper.surfaces.cli.doctor import examine
 from world import ADDRESS, Connection
 
 PEPPER = f"1:{'ab' * 32}"
@@ -109,3 +110,38 @@ async def test_a_database_out_of_reach_is_a_sentence_without_its_password(data_d
 def test_a_wrong_setting_is_named(environ: dict[str, str], says: str) -> None:
     with pytest.raises(SettingsRefusal, match=says):
         read_settings(environ)
+
+
+@pytest.mark.parametrize("missing", ["module", "token", "pin"])
+async def test_a_token_is_not_served_without_saying_where_it_is(
+    external_url: str, data_dir: Path, missing: str
+) -> None:
+    given = {f"pkcs11_{name}": "x" for name in ("module", "token", "pin") if name != missing}
+    environ = {f"TILLKEEPER_{name.upper()}": value for name, value in given.items()}
+    environ |= {"TILLKEEPER_SIGNING_UNIT": "pkcs11", "TILLKEEPER_PEPPER": PEPPER}
+    settings = read_settings(environ, database_url=external_url, data_dir=data_dir / "unused")
+    with pytest.raises(SettingsRefusal, match=f"TILLKEEPER_PKCS11_{missing.upper()}"):
+        async with open_installation(settings, "service"):
+            pass
+
+
+@pytest.mark.parametrize("kind", ["software", "pkcs11"])
+async def test_doctor_tells_whether_the_unit_signs(
+    external_url: str, data_dir: Path, kind: str
+) -> None:
+    token = {"module": "/nowhere.so", "token": "none", "pin": "4711"}
+    environ = {f"TILLKEEPER_PKCS11_{name.upper()}": value for name, value in token.items()}
+    environ["TILLKEEPER_SIGNING_UNIT"] = kind
+    environ["TILLKEEPER_PEPPER"] = PEPPER
+    settings = read_settings(environ, database_url=external_url, data_dir=data_dir / "unused")
+    async with open_installation(settings, "command") as installation:
+        findings = {each.name: each for each in await examine(installation)}
+    assert findings["signing unit"].is_well == (kind == "software")
+    assert ("not certified" in findings["signing unit"].says) == (kind == "software")
+    assert "4711" not in str(findings)
+
+
+def test_settings_are_printed_without_their_secrets() -> None:
+    settings = read_settings({"TILLKEEPER_PEPPER": PEPPER, "TILLKEEPER_PKCS11_PIN": "4711"})
+    assert "4711" not in repr(settings)
+    assert PEPPER not in f"{settings}"

@@ -94,6 +94,21 @@ AS_THINGS_ARE = [
     ("shop-LIVE", "user:invite", "shop", None, NO),
     ("shop-LIVE", "billing_address:create", "shop", None, NO),
     ("shop-LIVE", "organization:create", "shop", None, NO),
+    # A TSS is its organization's own keys' affair: those above and people look on.
+    ("shop-LIVE", "tss:create", "shop", None, YES),
+    ("shop-LIVE", "transaction:sign", "shop", None, YES),
+    ("vendor-LIVE", "tss:create", "vendor", None, YES),
+    ("vendor-LIVE", "transaction:read", "shop", None, YES),
+    ("vendor-LIVE", "transaction:sign", "shop", None, NO),
+    ("vendor-LIVE", "client:create", "enterprise", None, NO),
+    ("sue", "transaction:read", "shop", None, YES),
+    ("sue", "transaction:sign", "shop", None, NO),
+    ("ann", "tss:update", "vendor", None, NO),
+    ("mia", "client:read", "shop", None, YES),
+    ("bill", "tss:read", "vendor", None, NO),
+    ("shop-LIVE", "tss:read", "vendor", None, UNSEEN),
+    ("shop-LIVE", "transaction:sign", "kiosk", None, UNSEEN),
+    ("stranger-LIVE", "transaction:read", "shop", None, UNSEEN),
     # Its owner may invite people besides, and no more.
     ("sue", "user:invite", "shop", None, YES),
     ("sue", "organization:update", "shop", None, NO),
@@ -181,6 +196,10 @@ GRACE = {"status": "suspended", "grace_ends_at": NOW + 1}
 OVER = {"status": "suspended", "grace_ends_at": NOW}
 # what is different, then as above
 AFTER = [
+    # A till must not fall silent over an unpaid bill; nothing else goes on.
+    (organization("vendor", **GRACE), "shop-LIVE", "transaction:sign", "shop", None, YES),
+    (organization("vendor", **GRACE), "shop-LIVE", "tss:create", "shop", None, STOPPED),
+    (organization("vendor", **OVER), "shop-LIVE", "transaction:sign", "shop", None, STOPPED),
     (key("shop-LIVE", is_enabled=False), "shop-LIVE", "organization:read", "shop", None, DEAD),
     (key("shop-LIVE", expires_at=NOW + 1), "shop-LIVE", "user:read", "shop", None, YES),
     (key("shop-LIVE", expires_at=NOW), "shop-LIVE", "user:read", "shop", None, DEAD),

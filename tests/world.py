@@ -208,4 +208,5 @@ def client_of(app: Edge) -> httpx.AsyncClient:
 
 def said(answer: httpx.Response) -> tuple[int, str | None]:
     """Return the status and the code of an answer."""
-    return answer.status_code, answer.json().get("code")
+    code = answer.json().get("code") if answer.status_code >= 400 else None
+    return answer.status_code, code

@@ -15,6 +15,7 @@ from tillkeeper.domains.access_reports.routes import router as access_reports
 from tillkeeper.domains.api_keys.routes import router as api_keys
 from tillkeeper.domains.audit.routes import router as audit
 from tillkeeper.domains.billing.routes import router as billing
+from tillkeeper.domains.clients.routes import router as clients
 from tillkeeper.domains.leaks.routes import router as leaks
 from tillkeeper.domains.me.routes import router as me
 from tillkeeper.domains.organizations.routes import router as organizations
@@ -22,6 +23,8 @@ from tillkeeper.domains.people.routes import router as people
 from tillkeeper.domains.provisioning.routes import router as provisioning
 from tillkeeper.domains.sessions.routes import router as sessions
 from tillkeeper.domains.test_data.routes import router as test_data
+from tillkeeper.domains.transactions.routes import router as transactions
+from tillkeeper.domains.tss.routes import router as tss
 from tillkeeper.surfaces.http import openapi, problems
 from tillkeeper.surfaces.http.edge import Edge, Page
 from tillkeeper.surfaces.http.pages import Health, Reference
@@ -45,7 +48,7 @@ _MANAGEMENT = [
 def make_apps() -> dict[str, Litestar]:
     """Return one application per prefix; the edge tells each request which house it is in."""
     management = _make_app(MANAGEMENT, _MANAGEMENT, "Management API", "0.13.0")
-    sign = _make_app(SIGN, [sessions], "SIGN API", "2.2.2")
+    sign = _make_app(SIGN, [sessions, tss, clients, transactions], "SIGN API", "2.2.2")
     return {MANAGEMENT: management, SIGN: sign}
 
 

@@ -13,6 +13,7 @@ from tillkeeper.access.operation import House
 from tillkeeper.core.passwords import Passwords
 from tillkeeper.db import embedded
 from tillkeeper.db.pool import Database
+from tillkeeper.domains.signing.units import make_unit
 from tillkeeper.keys import Keys, load_keys
 from tillkeeper.schema.migrate import SchemaRefusal, login_url, migrate, newest_revision
 from tillkeeper.settings import Settings
@@ -91,6 +92,7 @@ async def _create_database(url: str) -> None:
 
 @asynccontextmanager
 async def _open_database(settings: Settings, keys: Keys, url: str) -> AsyncGenerator[Installation]:
+    unit = make_unit(settings, keys.keyring)
     applied, serving_url = await _prepare(keys, url)
     database = await Database.open(serving_url, size=settings.pool_size)
     try:
@@ -98,6 +100,7 @@ async def _open_database(settings: Settings, keys: Keys, url: str) -> AsyncGener
             db=database,
             keyring=keys.keyring,
             passwords=Passwords(keys.keyring),
+            unit=unit,
             access_token_seconds=settings.access_token_seconds,
             refresh_token_seconds=settings.refresh_token_seconds,
             limits=Limits(settings.rates),
@@ -105,6 +108,7 @@ async def _open_database(settings: Settings, keys: Keys, url: str) -> AsyncGener
         yield Installation(settings, house, url, applied)
     finally:
         await database.close()
+        await unit.close()
 
 
 async def _prepare(keys: Keys, url: str) -> tuple[tuple[str, ...], str]:

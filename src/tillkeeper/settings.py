@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -54,6 +54,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     """The same for requests without a genuine token, per address."""
     rate_login: str = "0.1/20"
     """The same for failures to log in, per key or mail address."""
+    signing_unit: Literal["software", "pkcs11"] = "software"
+    """Where the keys of TSS are: sealed in the database, or in a token behind PKCS#11."""
+    signing_curve: Literal["P-256", "P-384"] = "P-256"
+    """Of keys that are made from now on; those there are keep theirs."""
+    pkcs11_module: Path | None = None
+    pkcs11_token: str | None = None
+    pkcs11_pin: str | None = None
     log_level: str = "info"
     access_log: bool = False
     """One line a request: costs a fifth of a short request."""
@@ -63,6 +70,10 @@ class Settings(Struct, frozen=True, kw_only=True):
         _check("trusted_proxies", parse_networks, self.trusted_proxies)
         for lane in Lane:
             _check(f"rate_{lane}", Rate.parse, getattr(self, f"rate_{lane}"))
+
+    def __repr__(self) -> str:
+        """Leave the values out: pepper, PIN and the database's password are among them."""
+        return "Settings(…)"
 
     @property
     def proxies(self) -> tuple[Network, ...]:

@@ -23,6 +23,7 @@ from tillkeeper.app import make_service
 from tillkeeper.core.env import Env
 from tillkeeper.core.passwords import Passwords
 from tillkeeper.core.secrets import Keyring
+from tillkeeper.domains.signing.software import SoftwareUnit
 from tillkeeper.schema import metadata
 from tillkeeper.surfaces.http.edge import Edge
 from world import ADDRESS, PASSWORD, World, client_of, said
@@ -38,7 +39,8 @@ Clients = Callable[[Keyring], httpx.AsyncClient]
 
 
 def house_of(world: World, keyring: Keyring) -> House:
-    return House(world.house.db, keyring, Passwords(keyring, memory_kib=8, passes=1))
+    passwords = Passwords(keyring, memory_kib=8, passes=1)
+    return House(world.house.db, keyring, passwords, SoftwareUnit(keyring))
 
 
 def service_of(world: World, keyring: Keyring) -> Edge:

@@ -24,10 +24,11 @@ from tillkeeper.access.entrance import actor_of
 from tillkeeper.access.identity import Credential, Signer, issue
 from tillkeeper.access.operation import Operation, Target
 from tillkeeper.access.policy import require
-from tillkeeper.access.rights import PROFILE_WRITES, Right
+from tillkeeper.access.rights import PROFILE_WRITES, SIGNING, Right
 from tillkeeper.core.env import Env
 from tillkeeper.core.errors import AccessDenied, OrganizationNotFound
 from tillkeeper.db.pool import Tx
+from tills import SIGN
 from world import ADDRESS, KEY, World, said
 
 TABLE = Path(__file__).with_name("policy_matrix.txt")
@@ -42,7 +43,8 @@ HEADER = """\
 # "TEST on LIVE": a TEST credential asks about an organization that is in TEST and LIVE.
 # ORGANIZATION_CREATE asks about the manager of the new organization; ORGANIZATION_ADMINISTER,
 # BILLING_ADDRESS_CREATE and TEST_DATA_DELETE have no organization in their path and are asked about
-# the own one alone.
+# the own one alone; so is what changes a TSS and what belongs to it, which is the affair of its
+# organization's own keys.
 """
 Kind = Literal["key", "user"]
 
@@ -279,11 +281,11 @@ def test_nobody_managed_creates_administers_hands_over_or_enables() -> None:
                 assert "yes" not in verdicts(case)[right].values(), (case.title, right)
 
 
-OWN_ALONE = (
+OWN_ALONE = SIGNING | {
     Right.ORGANIZATION_ADMINISTER,
     Right.BILLING_ADDRESS_CREATE,
     Right.TEST_DATA_DELETE,
-)
+}
 WORLD_CHANGING = (Right.ORGANIZATION_DELETE, Right.ORGANIZATION_HAND_OVER)
 """A yes to these would end the relation that the next cell is about: see tests/domains."""
 PER_RIGHT = 4
@@ -314,6 +316,19 @@ REQUESTS: dict[Right, tuple[str, str, dict[str, str] | None]] = {
     Right.BILLING_ADDRESS_DELETE: ("DELETE", "/billing-addresses/{address}", None),
     Right.AUDIT_READ: ("GET", f"{PATH}/audit-log", None),
     Right.TEST_DATA_DELETE: ("DELETE", "/test-data?dry_run=true", None),
+    Right.TSS_READ: ("GET", f"{SIGN}/tss?organization_id={{id}}", None),
+    Right.TSS_CREATE: ("PUT", f"{SIGN}/tss/{ABSENT}", {}),
+    Right.TSS_UPDATE: ("PATCH", f"{SIGN}/tss/{ABSENT}/metadata", {}),
+    Right.CLIENT_READ: ("GET", f"{SIGN}/client?organization_id={{id}}", None),
+    Right.CLIENT_CREATE: ("PUT", f"{SIGN}/tss/{ABSENT}/client/{ABSENT}", {"serial_number": "1"}),
+    Right.CLIENT_UPDATE: ("PATCH", f"{SIGN}/tss/{ABSENT}/client/{ABSENT}/metadata", {}),
+    Right.TRANSACTION_READ: ("GET", f"{SIGN}/tx?organization_id={{id}}", None),
+    Right.TRANSACTION_SIGN: (
+        "PUT",
+        f"{SIGN}/tss/{ABSENT}/tx/1",
+        {"state": "ACTIVE", "client_id": ABSENT},
+    ),
+    Right.TRANSACTION_UPDATE: ("PATCH", f"{SIGN}/tss/{ABSENT}/tx/1/metadata", {}),
 }
 INVISIBLE = {None, "E_ORGANIZATION_NOT_FOUND", "E_BILLING_ADDRESS_NOT_FOUND"}
 

@@ -25,7 +25,8 @@ COLLECTIONS = {
     "deleteTestData",
 }
 """Reviewed: these make something new or sweep up many things, so there is no one resource that a
-client could have seen."""
+client could have seen. What the SIGN API changes is guarded by states and revisions: there the
+header is refused."""
 RESOURCES = {
     "/organizations/{organization_id}": "retrieveOrganization",
     "/organizations/{organization_id}/api-keys/{key_id}": "retrieveApiKey",
@@ -35,7 +36,8 @@ RESOURCES = {
 
 def test_every_change_of_a_resource_honours_if_match() -> None:
     changes = {route.name for route in ROUTES if route.method != "GET"}
-    assert {route.name for route in CONDITIONAL} == changes - COLLECTIONS
+    of_sign = {route.name for route in ROUTES if route.path.startswith("/api/v2")}
+    assert {route.name for route in CONDITIONAL} == changes - COLLECTIONS - of_sign
 
 
 async def ask(client: httpx.AsyncClient, route: Route, of: About, tag: str) -> httpx.Response:

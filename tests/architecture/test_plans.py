@@ -1,5 +1,6 @@
 """No hot statement walks or sorts a whole table, at whatever size a vendor has grown to."""
 
+import inspect
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -10,8 +11,13 @@ from tillkeeper.core.env import Env
 from tillkeeper.core.order import Order
 from tillkeeper.db.pool import Database
 from tillkeeper.domains.audit import queries as audit
+from tillkeeper.domains.clients import queries as clients
 from tillkeeper.domains.organizations import queries
-from tillkeeper.sql import Page
+from tillkeeper.domains.transactions import changes
+from tillkeeper.domains.transactions import queries as transactions
+from tillkeeper.domains.tss import queries as tss
+from tillkeeper.sql import Compiled, Page
+from tills import Till
 from world import Connection, World
 
 _FILL = """
@@ -90,3 +96,99 @@ async def _explain(world: World, db: Database, text: str, values: list[Any]) -> 
         assert await tx.fetchrow(enter, key_id, world.vendor)
         rows = await tx.fetch(f"EXPLAIN {text}", *values)
     return "\n".join(row[0] for row in rows)
+
+
+_FILL_TSS = """
+INSERT INTO tss (organization_id, env, id, state, unit, key_version, sealed_key, point,
+  serial_number, certificate, metadata, puk_digest, time_creation)
+SELECT organization_id, env, gen_random_uuid(), state, unit, 1, sealed_key, point, serial_number,
+  certificate, metadata, puk_digest, time_creation
+FROM tss, generate_series(1, 2000) WHERE id = $1
+"""
+_FILL_CLIENTS = """
+INSERT INTO tss_clients (organization_id, env, id, tss_id, state, serial_number, metadata,
+  time_creation)
+SELECT organization_id, env, gen_random_uuid(), tss_id, state, n::text, metadata, time_creation
+FROM tss_clients, generate_series(1, 2000) n WHERE tss_id = $1
+"""
+_FILL_TRANSACTIONS = """
+INSERT INTO transactions (organization_id, env, tss_id, number, id, client_id, state,
+  latest_revision, time_start, time_end, metadata)
+SELECT organization_id, env, tss_id, 1000 + n, gen_random_uuid(), client_id, state,
+  latest_revision, time_start + n, time_end, metadata
+FROM transactions, generate_series(1, 8000) n WHERE tss_id = $1
+"""
+_FILL_MESSAGES = """
+INSERT INTO log_messages (organization_id, env, tss_id, counter, signed_at, operation, message,
+  file_name, actor_id, operation_id, transaction_number, revision, state, client_id, schema,
+  signature)
+SELECT m.organization_id, m.env, m.tss_id, 10000 + t.number, m.signed_at, m.operation, m.message,
+  m.file_name, m.actor_id, '', t.number, 2, m.state, m.client_id, m.schema, m.signature
+FROM log_messages m JOIN transactions t ON t.tss_id = m.tss_id
+WHERE m.tss_id = $1 AND m.revision = 2 AND t.number > 1000
+"""
+
+
+@pytest.fixture
+async def busy(world: World) -> Till:
+    """A till that has signed a lot, in an organization that has many TSS."""
+    till = await Till(world.vendor_test).open()
+    await till.sell()
+    for filling in (_FILL_TSS, _FILL_CLIENTS, _FILL_TRANSACTIONS, _FILL_MESSAGES):
+        await world.owner.execute(filling, till.tss_id)
+    for table in ("tss", "tss_clients", "transactions", "log_messages"):
+        await world.owner.execute(f"ANALYZE {table}")
+    return till
+
+
+HOT: dict[str, tuple[Any, dict[str, Any]]] = {
+    "lock the TSS": (tss._LOCK, {}),  # noqa: SLF001
+    "find who has a TSS": (tss._LIST_OWNERS, {}),  # noqa: SLF001
+    "meet by id": (transactions._MEET[UUID], {"reference": UUID(int=7)}),  # noqa: SLF001
+    "meet by number": (transactions._MEET[int], {"reference": 1}),  # noqa: SLF001
+    "read a revision": (transactions._FIND[int, False], {"reference": 1}),  # noqa: SLF001
+    "read the latest": (transactions._FIND[UUID, True], {"reference": UUID(int=7)}),  # noqa: SLF001
+    "find a client": (clients._FIND, {}),  # noqa: SLF001
+    "write the next revision": (changes._GO_ON, {"number": 1}),  # noqa: SLF001
+}
+
+
+@pytest.mark.parametrize("name", HOT)
+async def test_a_signed_call_walks_nothing(
+    world: World, busy: Till, db: Database, name: str
+) -> None:
+    """Without the env at the end of their keys these walk all that an organization has."""
+    query, values = HOT[name]
+    compiled: Compiled = inspect.getclosurevars(query).nonlocals["compiled"]
+    plan = await _explain(world, db, compiled.text, _filled(compiled, world, busy, values))
+    for table in ("tss", "tss_clients", "transactions", "log_messages"):
+        assert f"Seq Scan on {table}" not in plan, plan
+    conditions = [line for line in plan.splitlines() if "Index Cond" in line]
+    whole = [line for line in conditions if line.count("=") > 1 or "(id = " in line]
+    assert conditions
+    assert conditions == whole, "by organization alone it would walk all that it has"
+
+
+def _filled(compiled: Compiled, world: World, till: Till, values: dict[str, Any]) -> list[Any]:
+    """Return arguments: those given, the till's own, and something for what is only written."""
+    known = {"organization_id": world.vendor, "env": Env.TEST, "tss_id": till.tss_id}
+    known |= {"client_id": till.client_id, "revision": 2, "state": "ACTIVE", "counter": 99}
+    known |= {"signed_at": 0, "ended_at": None, "more_active": 0, "schema": {}, "metadata": {}}
+    known |= dict.fromkeys(("message", "signature"), b"")
+    known |= dict.fromkeys(("operation", "operation_id", "file_name", "process_type"), "")
+    known |= {"actor_id": world.vendor}
+    return compiled.arguments(compiled.wanted_of(known | values))
+
+
+@pytest.mark.parametrize("scope", [{"tss_id"}, {"tss_id", "client_id"}, set[str]()])
+async def test_a_page_of_transactions_walks_an_index_in_list_order(
+    world: World, busy: Till, db: Database, scope: set[str]
+) -> None:
+    page: Page = transactions._LISTS._pages["one"]  # noqa: SLF001
+    order = "number asc" if scope else "time_start asc"
+    compiled = page._compile(frozenset(scope), order, is_after=False)  # noqa: SLF001
+    values = {"limit": 100, "offset": 0}
+    plan = await _explain(world, db, compiled.text, _filled(compiled, world, busy, values))
+    assert "Seq Scan on transactions" not in plan
+    assert "Seq Scan on log_messages" not in plan
+    assert "Sort" not in plan, plan

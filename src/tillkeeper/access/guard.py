@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -52,6 +53,14 @@ BULK = {"lane": "bulk"}
 """Marks a route that creates many things at once: it is counted apart."""
 
 _TAGS_AT_MOST = 1000
+MAKES_KEY = {"signs": True}
+"""Marks a route that works with the key of the TSS of its path: one call after another, none
+rehearsed."""
+SIGNS = {"signs": True, "parses": True}
+"""Marks one that signs; deployed clients know it to parse its path by itself."""
+COUNTS = SIGNS | {"counts": True}
+"""Marks one that counts failures as well: they stay although it refuses, so that no
+Idempotency-Key can be claimed in the same transaction."""
 
 
 @dataclass
@@ -107,7 +116,9 @@ class TokenCheck:
             by = scope["user"] = door.signer.read("access", _bearer(scope), time.time())
             await admit_actor(door.house, scope, by, is_bulk=opt.get("lane") == "bulk")
         method: str = scope["method"]  # type: ignore[typeddict-item]
-        state["is_dry_run"] = is_dry_run(method, scope["query_string"], is_public=is_public)
+        # A signature that nobody counted would be a second one under the same number.
+        is_possible = not is_public and not opt.get("signs")
+        state["is_dry_run"] = is_dry_run(method, scope["query_string"], is_possible=is_possible)
         await self._app(scope, receive, send)
 
 
@@ -139,20 +150,37 @@ async def provide_op(request: AnyRequest) -> AsyncGenerator[Operation]:
         return
     dry = is_rehearsed(request)
     # A rehearsal claims nothing; a key that is none is refused as it would be.
-    claim = await _read_claim(request, door)
-    claim = None if dry else claim
+    read = None if opt.get("counts") else await _read_claim(request, door)
+    claim = None if dry else read
     op_or_none = None
+    kept: Refusal | None = None
     db = door.house.db
     try:
-        async with db.rehearse() if dry else db.begin() as tx:
+        async with _turn(request, door), db.rehearse() if dry else db.begin() as tx:
             op_or_none = op = await _enter(request, tx, claim)
-            yield op
-            if claim is not None:
-                await keep_answer(op, claim)
+            try:
+                yield op
+            except Refusal as refusal:
+                if not refusal.is_kept:
+                    raise
+                kept = refusal
+            else:
+                if claim is not None:
+                    await keep_answer(op, claim)
+        if kept is not None:
+            raise kept
     except Refusal as refusal:
         if op_or_none is not None and not dry:
             await record_refusal(door.house, op_or_none, refusal)
         raise
+
+
+def _turn(request: AnyRequest, door: Door) -> AbstractAsyncContextManager[None]:
+    """Return the wait for a TSS, before a connection is taken for it."""
+    if not request.route_handler.opt.get("signs"):
+        return nullcontext()
+    by: Credential = request.user
+    return door.house.turns.take((by.organization_id, by.env, request.path_params["tss_id"]))
 
 
 def is_rehearsed(request: AnyRequest) -> bool:

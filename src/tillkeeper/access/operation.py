@@ -9,10 +9,12 @@ from uuid import UUID, uuid4
 from tillkeeper.access.condition import Condition
 from tillkeeper.access.limits import Limits
 from tillkeeper.access.rights import Right
+from tillkeeper.access.turns import Turns
 from tillkeeper.access.uses import Uses
 from tillkeeper.core.env import Env
 from tillkeeper.core.passwords import Passwords
 from tillkeeper.core.secrets import Keyring
+from tillkeeper.core.signing_units import SigningUnit
 from tillkeeper.core.status import KeyReach, OrganizationStatus, Role
 from tillkeeper.db.pool import Database, Tx
 
@@ -34,6 +36,7 @@ class House:
     keyring: Keyring
     """Replaced as a whole while the process serves: read it once where two answers must agree."""
     passwords: Passwords
+    unit: SigningUnit
     access_token_seconds: int = 86_400
     refresh_token_seconds: int = 172_800
     uses: Uses = field(default_factory=Uses)
@@ -46,6 +49,10 @@ class House:
     def take_up(self, keyring: Keyring) -> None:
         """Work with other secrets from now on; whoever has begun goes on with those it has read."""
         self.keyring = self.passwords.keyring = keyring
+        self.unit.take_up(keyring)
+
+    turns: Turns = field(default_factory=Turns)
+    """Who signs with a TSS at the moment, and who waits for it."""
 
 
 @dataclass(frozen=True, slots=True)

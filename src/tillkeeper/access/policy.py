@@ -7,7 +7,15 @@ from uuid import UUID
 
 from tillkeeper.access import queries
 from tillkeeper.access.operation import Actor, ActorKind, Operation, Target
-from tillkeeper.access.rights import DENIALS, IN_TEST_ALONE, PROFILE_WRITES, READS, Right
+from tillkeeper.access.rights import (
+    DENIALS,
+    IN_TEST_ALONE,
+    PROFILE_WRITES,
+    READS,
+    SIGNING,
+    TRANSACTIONS,
+    Right,
+)
 from tillkeeper.access.verdicts import RuleName
 from tillkeeper.core.env import Env
 from tillkeeper.core.errors import (
@@ -139,7 +147,7 @@ async def check_still_reached(grant: Grant) -> None:
 
 
 def _is_reading_alone(deed: Deed) -> bool:
-    return deed.actor.is_suspended and deed.right not in READS
+    return deed.actor.is_suspended and deed.right not in READS | TRANSACTIONS
 
 
 def _lacks_right(deed: Deed) -> bool:
@@ -149,6 +157,8 @@ def _lacks_right(deed: Deed) -> bool:
 def _is_unfit(deed: Deed) -> bool:
     actor, right, target, _ = deed
     is_own = target.organization_id == actor.organization_id
+    if right in SIGNING:
+        return not (is_own and actor.kind is ActorKind.KEY)
     if right is Right.ORGANIZATION_CREATE:
         # What a key makes it must reach: one that reaches a list makes nothing.
         return target.is_managed or not (

@@ -32,8 +32,18 @@ class Right(StrEnum):
     BILLING_ADDRESS_DELETE = "billing_address:delete"
     AUDIT_READ = "audit:read"
     TEST_DATA_DELETE = "test_data:delete"
+    TSS_READ = "tss:read"
+    TSS_CREATE = "tss:create"
+    TSS_UPDATE = "tss:update"
+    CLIENT_READ = "client:read"
+    CLIENT_CREATE = "client:create"
+    CLIENT_UPDATE = "client:update"
+    TRANSACTION_READ = "transaction:read"
+    TRANSACTION_SIGN = "transaction:sign"
+    TRANSACTION_UPDATE = "transaction:update"
 
 
+_OWN_KEY = ": only a key of the organization itself may"
 DENIALS = {
     Right.ORGANIZATION_READ: "read this organization",
     Right.ORGANIZATION_CREATE: "create managed organizations here",
@@ -59,6 +69,15 @@ DENIALS = {
     Right.BILLING_ADDRESS_DELETE: "delete this billing address",
     Right.AUDIT_READ: "read the audit log of this organization",
     Right.TEST_DATA_DELETE: "delete the TEST data of this organization",
+    Right.TSS_READ: "see the TSS of this organization",
+    Right.TSS_CREATE: f"create a TSS here{_OWN_KEY}",
+    Right.TSS_UPDATE: f"change this TSS{_OWN_KEY}",
+    Right.CLIENT_READ: "see the clients of this organization",
+    Right.CLIENT_CREATE: f"register a client here{_OWN_KEY}",
+    Right.CLIENT_UPDATE: f"change this client{_OWN_KEY}",
+    Right.TRANSACTION_READ: "see the transactions of this organization",
+    Right.TRANSACTION_SIGN: f"sign a transaction here{_OWN_KEY}",
+    Right.TRANSACTION_UPDATE: f"label this transaction{_OWN_KEY}",
 }
 
 PROFILE_WRITES = frozenset(
@@ -86,10 +105,23 @@ _LOOKS = frozenset(
         Right.USER_READ,
         Right.API_KEY_READ,
         Right.BILLING_ADDRESS_READ,
+        Right.TSS_READ,
+        Right.CLIENT_READ,
+        Right.TRANSACTION_READ,
     }
 )
 READS = _LOOKS | {Right.ACCESS_READ, Right.AUDIT_READ}
 """What changes nothing: a suspended organization still may, and an archived one allows it."""
+
+TRANSACTIONS = frozenset({Right.TRANSACTION_SIGN, Right.TRANSACTION_UPDATE})
+"""What a till goes on doing while a suspension leaves its organization a grace."""
+SIGNING = TRANSACTIONS | {
+    Right.TSS_CREATE,
+    Right.TSS_UPDATE,
+    Right.CLIENT_CREATE,
+    Right.CLIENT_UPDATE,
+}
+"""What an organization's own keys do, and nobody for it: people and those above it look on."""
 
 _KEYS = frozenset(
     {Right.API_KEY_CREATE, Right.API_KEY_UPDATE, Right.API_KEY_DELETE, Right.API_KEY_ROTATE}
@@ -104,14 +136,14 @@ _MONEY = frozenset(
         Right.BILLING_ADDRESS_DELETE,
     }
 )
-_FROM_MANAGED = READS | _KEYS | _PEOPLE
+_FROM_MANAGED = READS | _KEYS | _PEOPLE | SIGNING
 _OF_ADMINISTERED = _ALL - {Right.ORGANIZATION_ADMINISTER}
 
 
 def rights_of_key(*, is_main: bool, is_administered: bool) -> frozenset[Right]:
-    """Return what a key may do at most: a managed organization minds its own keys alone."""
+    """Return what a key may do at most: a managed organization minds its own keys, and signs."""
     if not is_main:
-        return READS | _KEYS
+        return READS | _KEYS | SIGNING
     return _OF_ADMINISTERED if is_administered else _ALL
 
 

@@ -49,3 +49,30 @@ class Role(StrEnum):
     ADMIN = "admin"
     BILLING = "billing"
     MEMBER = "member"
+
+
+class TssState(StrEnum):
+    """How far a TSS has come; nothing leads back."""
+
+    CREATED = "CREATED"
+    UNINITIALIZED = "UNINITIALIZED"
+    INITIALIZED = "INITIALIZED"
+    DISABLED = "DISABLED"
+    DELETED = "DELETED"
+    DEFECTIVE = "DEFECTIVE"
+    EVICTED = "EVICTED"
+
+
+class ClientState(StrEnum):
+    """Whether a client may sign."""
+
+    REGISTERED = "REGISTERED"
+    DEREGISTERED = "DEREGISTERED"
+
+
+class TransactionState(StrEnum):
+    """Whether a transaction goes on, or how it ended."""
+
+    ACTIVE = "ACTIVE"
+    FINISHED = "FINISHED"
+    CANCELLED = "CANCELLED"

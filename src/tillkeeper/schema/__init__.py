@@ -10,7 +10,9 @@ from tillkeeper.schema.organizations import organizations
 from tillkeeper.schema.people import memberships, users
 from tillkeeper.schema.peppers import pepper_holders
 from tillkeeper.schema.rates import rate_cells
+from tillkeeper.schema.signing import signing_authorities
 from tillkeeper.schema.trail import audit_rows, audit_seals, outbox_rows
+from tillkeeper.schema.tss import log_messages, transactions, tss, tss_clients
 
 __all__ = (
     "ENV",
@@ -21,11 +23,16 @@ __all__ = (
     "kept_answers",
     "key_uses",
     "leak_reports",
+    "log_messages",
     "memberships",
     "metadata",
     "organizations",
     "outbox_rows",
     "pepper_holders",
     "rate_cells",
+    "signing_authorities",
+    "transactions",
+    "tss",
+    "tss_clients",
     "users",
 )

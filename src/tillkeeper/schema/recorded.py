@@ -68,6 +68,20 @@ _ALLOWED: Final[Mapping[str, tuple[str, ...]]] = {
         "country_code",
         "vat_id",
     ),
+    "tss": (
+        "state",
+        "unit",
+        "key_version",
+        "serial_number",
+        "description",
+        "metadata",
+        "time_uninit",
+        "time_init",
+        "time_defective",
+        "time_disable",
+    ),
+    "transactions": ("metadata",),
+    "tss_clients": ("tss_id", "state", "serial_number", "metadata"),
 }
 
 

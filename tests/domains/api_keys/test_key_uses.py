@@ -98,7 +98,7 @@ async def test_processes_that_write_at_once_lose_nothing(world: World, house: Ho
         await world.shop_live.get("/me")
         await world.vendor_live.get("/me")
     counted = house.uses.take()
-    houses = [House(house.db, house.keyring, house.passwords) for _ in range(4)]
+    houses = [House(house.db, house.keyring, house.passwords, house.unit) for _ in range(4)]
     for each in houses:
         each.uses.put_back(dict(counted))
     await asyncio.gather(*(write_uses(each) for each in houses))

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from tillkeeper.access.operation import House
 from tillkeeper.core.passwords import Passwords
 from tillkeeper.core.secrets import Keyring
+from tillkeeper.domains.signing.software import SoftwareUnit
 from tillkeeper.keys import change_key_file, load_keys
 from tillkeeper.surfaces.worker.key_watch import KeyWatch
 from world import World
@@ -25,7 +26,8 @@ def path(tmp_path: Path) -> Path:
 
 def house_of(world: World, path: Path) -> House:
     keyring = load_keys(path.parent, None).keyring
-    return House(world.house.db, keyring, Passwords(keyring, memory_kib=8, passes=1))
+    passwords = Passwords(keyring, memory_kib=8, passes=1)
+    return House(world.house.db, keyring, passwords, SoftwareUnit(keyring))
 
 
 def prepare(ring: Keyring) -> Keyring:

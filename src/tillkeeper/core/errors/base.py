@@ -9,6 +9,8 @@ class Refusal(Exception):
     status: ClassVar[int]
     code: ClassVar[str | None]
     retry_after_seconds: int | None = None
+    is_kept: ClassVar[bool] = False
+    """Whether what the operation has written stays, although it refuses: failures are counted."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)

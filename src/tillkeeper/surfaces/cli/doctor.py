@@ -2,14 +2,19 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from uuid import UUID
 
 import asyncpg
 from rich.console import Console
 from rich.markup import escape
 
 from tillkeeper.access.operation import House
+from tillkeeper.core.env import Env
+from tillkeeper.core.errors import SigningUnitUnavailable
+from tillkeeper.core.signing_units import KeyOwner
 from tillkeeper.domains.audit.jobs import OtherCluster, is_other
 from tillkeeper.domains.audit.seal_queries import begin_seal
+from tillkeeper.domains.signing.names import SIMULATOR
 from tillkeeper.installation import Installation
 from tillkeeper.schema.migrate import newest_revision
 
@@ -39,7 +44,8 @@ async def examine(installation: Installation) -> list[Finding]:
         findings = [finding for check in checks for finding in await check(connection)]
     finally:
         await connection.close()
-    return [*findings, await _login(installation), await look_at_audit(installation.house)]
+    own = [await _login(installation), await _unit(installation)]
+    return [*findings, *own, await look_at_audit(installation.house)]
 
 
 async def look_at_audit(house: House) -> Finding:
@@ -100,3 +106,18 @@ async def _login(installation: Installation) -> Finding:
         is_humble = bool(await tx.fetchval(query))
     says = "owns nothing and bypasses nothing" if is_humble else "has rights it must not have"
     return Finding("login", is_humble, says)
+
+
+async def _unit(installation: Installation) -> Finding:
+    """Make a key for nobody, sign with it and destroy it."""
+    unit, nobody = installation.house.unit, KeyOwner(UUID(int=0), Env.TEST, UUID(int=0))
+    try:
+        key = await unit.generate(nobody)
+        await unit.sign(nobody, key.sealed, b"doctor")
+        await unit.destroy(nobody, key.sealed)
+    except SigningUnitUnavailable:
+        return Finding(
+            "signing unit", is_well=False, says=f"{unit.name} does not sign: see the log"
+        )
+    says = f"{unit.name}, {unit.algorithm} (a {SIMULATOR})"
+    return Finding("signing unit", is_well=True, says=says)

@@ -45,6 +45,7 @@ from tillkeeper.surfaces.cli.running import open_settings as _settings
 from tillkeeper.surfaces.cli.running import run as _run
 from tillkeeper.surfaces.cli.serving import ServingRefusal, serving, wait_for_the_end
 from tillkeeper.surfaces.cli.trees import print_tree
+from tillkeeper.surfaces.cli.tse import tse
 
 _REFUSALS = (
     SettingsRefusal,
@@ -291,6 +292,7 @@ def openapi(directory: Path, *, check: bool) -> None:
 
 tillkeeper.add_command(audit)
 tillkeeper.add_command(organization)
+tillkeeper.add_command(tse)
 
 
 def _read_secret(path: Path | None) -> str:

@@ -1,12 +1,15 @@
 """The OpenAPI documents: one per prefix, with what the framework cannot know."""
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from litestar import Litestar
-from msgspec import json
+from litestar.routes import HTTPRoute
+from msgspec import Struct, json
 
 from tillkeeper.core.wire import Request
 
+_SIGN = "/api/v2/"
 _UNSAFE = ("post", "patch", "delete", "put")
 _PUBLIC = ("/auth", "/keys/leaked")
 _IDEMPOTENCY_KEY = {
@@ -43,16 +46,34 @@ def describe(app: Litestar) -> dict[str, Any]:
     components = document.setdefault("components", {})
     components["securitySchemes"] = {"bearer": _BEARER}
     _close_requests(components.get("schemas", {}))
+    _join_numbers(components)
+    opts = {
+        (route.path_format, str(method).lower()): handler.opt
+        for route in app.routes
+        if isinstance(route, HTTPRoute)
+        for handler in route.route_handlers
+        for method in handler.http_methods
+    }
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            is_public = path.endswith(_PUBLIC)
-            operation["security"] = [] if is_public else [{"bearer": []}]
-            if method in _UNSAFE and not is_public:
-                parameters = operation.setdefault("parameters", [])
-                parameters += [_IDEMPOTENCY_KEY, _DRY_RUN]
-                if "412" in operation["responses"]:
-                    parameters.append(_IF_MATCH)
+            opt = opts[path, method]
+            is_free = path.startswith(_SIGN) and not opt.get("public")
+            if is_free and "requestBody" in operation:
+                _free_empty(operation["requestBody"], components["schemas"])
+            operation["security"] = [] if opt.get("public") else [{"bearer": []}]
+            if method in _UNSAFE and not opt.get("public"):
+                operation.setdefault("parameters", []).extend(_promises(operation, opt))
     return document
+
+
+def _promises(operation: Mapping[str, Any], opt: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield what a change honours besides its own parameters."""
+    if not opt.get("counts"):
+        yield _IDEMPOTENCY_KEY
+    if not opt.get("signs"):
+        yield _DRY_RUN
+    if "412" in operation["responses"]:
+        yield _IF_MATCH
 
 
 def encode(document: dict[str, Any]) -> bytes:
@@ -60,28 +81,53 @@ def encode(document: dict[str, Any]) -> bytes:
     return json.format(json.encode(document, order="sorted"), indent=2) + b"\n"
 
 
+def _free_empty(body: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Say where nothing at all may be sent: the SIGN API takes it for an empty object."""
+    schema = body["content"]["application/json"]["schema"]
+    name = schema.get("$ref", "").rpartition("/")[2]
+    found = schemas[name] if name else schema
+    body["required"] = bool(found.get("required"))
+    _limit_metadata(schema)
+
+
 def _close_requests(schemas: dict[str, Any]) -> None:
-    """Say of every request body that unknown fields are refused."""
-    names = {struct.__name__ for struct in _below(Request)}
+    """Say of request bodies that unknown fields are refused, where they are."""
+    structs = _below(Request)
+    names = {struct.__name__ for struct in structs}
+    closed = {each.__name__ for each in structs if each.__struct_config__.forbid_unknown_fields}
     for name, schema in schemas.items():
-        if name.rpartition("_")[2] in names or name in names:
+        known = {name, name.rpartition("_")[2]}
+        if known & names:
+            _limit_metadata(schema.get("properties", {}).get("metadata", {}))
+        if known & closed:
             schema["additionalProperties"] = False
-            _limit_metadata(schema)
 
 
-def _limit_metadata(schema: dict[str, Any]) -> None:
+def _limit_metadata(metadata: dict[str, Any]) -> None:
     """Say what the framework drops: the limits on keys and values of a mapping."""
-    metadata = schema.get("properties", {}).get("metadata", {})
     for shape in (metadata, *metadata.get("oneOf", ())):
+        if shape.get("type") == "array":
+            shape["maxItems"] = 0
         if shape.get("type") == "object":
-            shape["maxProperties"] = 20
             shape["propertyNames"] = {"minLength": 1, "maxLength": 40}
-            shape["additionalProperties"] = {"type": "string", "maxLength": 500}
+            is_loose = "oneOf" in shape["additionalProperties"]
+            shape["maxProperties"] = 40 if is_loose else 20
+            kinds = ["string", "number", "boolean", "null"] if is_loose else "string"
+            shape["additionalProperties"] = {"type": kinds, "maxLength": 500}
 
 
-def _below(struct: type) -> list[type]:
-    found: list[type] = []
-    children: list[type] = struct.__subclasses__()
+def _join_numbers(part: Any) -> None:  # noqa: ANN401 - JSON
+    """Leave out integers beside numbers: a whole number would be both, and so neither."""
+    for inner in part.values() if isinstance(part, dict) else part:
+        if isinstance(inner, dict | list):
+            _join_numbers(inner)
+    if isinstance(part, dict) and {"type": "number"} in part.get("oneOf", ()):
+        part["oneOf"] = [each for each in part["oneOf"] if each != {"type": "integer"}]
+
+
+def _below(struct: type[Struct]) -> list[type[Struct]]:
+    found: list[type[Struct]] = []
+    children: list[type[Struct]] = struct.__subclasses__()
     for child in children:
         found += [child, *_below(child)]
     return found

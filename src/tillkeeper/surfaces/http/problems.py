@@ -24,6 +24,7 @@ from tillkeeper.core.errors import (
     PathNotFound,
     Refusal,
     SchemaViolation,
+    Unparsable,
 )
 from tillkeeper.core.wire import Detail, Missing, Problem
 from tillkeeper.logs import log
@@ -39,7 +40,10 @@ _NOUNS = {
     "users": "user_id",
     "billing-addresses": "address_id",
     "audit-log": "row_id",
+    "tss": "tss_id",
+    "client": "client_id",
 }
+_OF_SIGN = {"tss_id": "TSS ID", "client_id": "client ID"}
 _ANY_ID = str(UUID(int=0))
 _NO_BODY = "'data'"
 _OF_FIELD = re.compile(r"(contains unknown|missing required) field `([^`]{1,100})`")
@@ -84,7 +88,7 @@ def render_http(request: AnyRequest, error: HTTPException) -> Response[bytes]:
         methods = allowed(request.app, request.scope["path"])
         return render_refusal(request, MethodNotAllowed(*methods))
     if isinstance(error, NotFoundException):
-        wrong = _wrong_id(request.app, request.scope["path"])
+        wrong = _wrong_id(request.app, request.scope["path"], request.method)
         return render_refusal(request, wrong or PathNotFound())
     return render_refusal(request, _refusal_of(error))
 
@@ -173,14 +177,17 @@ def allowed(app: Litestar, path: str) -> list[str]:
 
 
 def _can_route(app: Litestar, path: str, method: Method) -> bool:
+    return _route(app, path, method) is not None
+
+
+def _route(app: Litestar, path: str, method: Any) -> Any:  # noqa: ANN401 - a handler, or None
     try:
-        app.asgi_router.handle_routing(path=path, method=method)
+        return app.asgi_router.handle_routing(path=path, method=method)[1]
     except (NotFoundException, MethodNotAllowedException):
-        return False
-    return True
+        return None
 
 
-def _wrong_id(app: Litestar, path: str) -> SchemaViolation | None:
+def _wrong_id(app: Litestar, path: str, method: str) -> SchemaViolation | Unparsable | None:
     """Return what is wrong where a path would be right with a UUID in its place."""
     parts = path.split("/")
     wrong = [i for i, part in enumerate(parts) if i and parts[i - 1] in _NOUNS and not _is_id(part)]
@@ -189,7 +196,12 @@ def _wrong_id(app: Litestar, path: str) -> SchemaViolation | None:
     tried = "/".join(_ANY_ID if i in wrong else part for i, part in enumerate(parts))
     if not allowed(app, tried):
         return None
-    return SchemaViolation(f"params.{_NOUNS[parts[wrong[0] - 1]]}", 'should match format "uuid"')
+    name = _NOUNS[parts[wrong[0] - 1]]
+    route = _route(app, tried, method)
+    if route is not None and route.opt.get("parses"):
+        # Recorded: what signs parses its path by itself, and says so in words of its own.
+        return Unparsable(_OF_SIGN[name], parts[wrong[0]])
+    return SchemaViolation(f"params.{name}", 'should match format "uuid"')
 
 
 def _is_id(text: str) -> bool:

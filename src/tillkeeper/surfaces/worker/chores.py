@@ -6,6 +6,7 @@ from tillkeeper.domains.api_keys.jobs import announce_ends
 from tillkeeper.domains.audit.jobs import Sealer
 from tillkeeper.domains.leaks.jobs import act_on_leaks
 from tillkeeper.domains.organizations.jobs import purge
+from tillkeeper.domains.tss.jobs import sweep
 from tillkeeper.surfaces.worker.loop import Chore
 
 CHORES = (
@@ -14,6 +15,7 @@ CHORES = (
     Chore("purge organizations", 60, purge),
     Chore("announce ends of keys", 60, announce_ends),
     Chore("act on leaks", 1, act_on_leaks),
+    Chore("sweep TSS", 3600, sweep),
     Chore("write uses of keys", 5, write_uses, is_run_at_the_end=True),
     Chore("tell of the keys", 5, tell_what_is_held),
     Chore("seal the audit", 0.2, Sealer().run, is_run_at_the_end=True),
