@@ -14,6 +14,8 @@ from types import ModuleType, SimpleNamespace
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
+import pytest
+
 import facts
 from oracle import Verdict, effective_status, is_alive, is_visible, may_at_all, standing_of
 from random_worlds import Drawn, draw
@@ -351,8 +353,13 @@ def check_what_left_the_reach_is_noticed(policy: ModuleType) -> None:
     asked = answer(policy, row)
     assert run(policy.is_still_reached(grant)) is True
     assert asked == [("tx", BELOW, OWN, Env.LIVE)]
+    run(policy.check_still_reached(grant))
     answer(policy, None)
     assert run(policy.is_still_reached(grant)) is False
+    with pytest.raises(errors.OrganizationNotFound):
+        run(policy.check_still_reached(grant))
+    own = policy.Grant(operation(SHOP, is_wide=False), Right.USER_INVITE, OWN, Env.LIVE)
+    run(policy.check_still_reached(own))
 
 
 CHECKS = [check for name, check in list(globals().items()) if name.startswith("check_")]

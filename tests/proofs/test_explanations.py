@@ -44,6 +44,7 @@ ASKED_OF_ONESELF = {
     Right.ORGANIZATION_ADMINISTER: "createOrganization",
     Right.BILLING_ADDRESS_READ: "listBillingAddresses",
     Right.BILLING_ADDRESS_CREATE: "createBillingAddress",
+    Right.TEST_DATA_DELETE: "deleteTestData",
 }
 ASKED_OF_ADDRESSES = {
     Right.BILLING_ADDRESS_UPDATE: "updateBillingAddress",

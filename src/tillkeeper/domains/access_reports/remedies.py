@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from msgspec import structs
 
-from tillkeeper.access.rights import PROFILE_WRITES, rights_held, rights_of_role
+from tillkeeper.access.rights import IN_TEST_ALONE, PROFILE_WRITES, rights_held, rights_of_role
 from tillkeeper.access.verdicts import RuleName
 from tillkeeper.core.env import Env
 from tillkeeper.core.status import KeyReach, KeyStatus, OrganizationStatus, Role
@@ -159,6 +159,8 @@ def _use_other_key(supposed: Supposed) -> Changed | None:
     env = supposed.env
     if env is Env.TEST and supposed.right in PROFILE_WRITES and Env.LIVE in supposed.place.envs:
         return None
+    if env is Env.LIVE and supposed.right in IN_TEST_ALONE:
+        return None
     return _own(supposed, RemedyKind.KEY, env, f"a {env} key", env=env)
 
 
@@ -188,7 +190,7 @@ _NOTHING = {
     RuleName.UNRELATED: "nothing: rights flow downwards alone, and the organization is not below",
     RuleName.REACH: "nothing: the relation of the two organizations does not allow it",
     RuleName.RELATION: "nothing: the relation of the two organizations does not allow it",
-    RuleName.OTHER_ENV: "nothing: no TEST key changes a LIVE organization as a whole",
+    RuleName.OTHER_ENV: "nothing: no key of this env may do that to this organization",
     RuleName.RIGHT_NOT_HELD: "nothing: what the organization of this principal is forbids it",
 }
 """What is said where no change helps: who is not below stays unrelated, whatever it is given."""
