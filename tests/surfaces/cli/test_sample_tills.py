@@ -1,0 +1,124 @@
+"""`make run`: every sample customer has a till and a receipt, and has it once."""
+
+import asyncio
+import shutil
+import signal
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+
+import httpx
+import httpx2
+import pytest
+
+from service import COMMAND, environment, free_port
+from tillkeeper.client import ApiProblem
+from tillkeeper.client.connection import Connection
+from tillkeeper.surfaces.cli.sample_tills import Admins, Till, read_keys
+from tillkeeper.surfaces.cli.tse_qr import verify_qr
+from world import World
+
+CUSTOMERS = """external_id,name,address_line1,zip,town,country_code
+c-1,Bakery,Weg 1,10115,Berlin,DEU
+c-2,Kiosk,Weg 2,10115,Berlin,DEU
+"""
+REQUESTS = 13
+
+
+@pytest.fixture
+def own_dir() -> Generator[Path]:
+    """A directory that the user of the database may enter, with customers in it."""
+    path = Path(tempfile.mkdtemp(prefix="tillkeeper-sample-", dir="/var/tmp"))
+    path.chmod(0o755)
+    (path / "customers.csv").write_text(CUSTOMERS)
+    yield path
+    shutil.rmtree(path)
+
+
+async def run_the_sample(data_dir: Path, customers: Path) -> tuple[list[str], list[str]]:
+    """Start as a new user does, until it serves; return the receipts and each customer's TSS."""
+    port = str(free_port())
+    process = await asyncio.create_subprocess_exec(
+        *(COMMAND, "demo", str(customers), "--port", port),
+        env=environment(data_dir),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    try:
+        lines: list[str] = []
+        async with asyncio.timeout(90):
+            while not lines or not lines[-1].startswith("Stop with Ctrl-C"):
+                lines.append((await process.stdout.readuntil()).decode().rstrip("\n"))
+        found = await list_tss(f"http://127.0.0.1:{port}/api/v2", data_dir / "sample-keys.csv")
+    finally:
+        process.send_signal(signal.SIGINT)
+        await process.wait()
+    return [line for line in lines if line.startswith("V0;")], found
+
+
+async def list_tss(base_url: str, keys: Path) -> list[str]:
+    found: list[str] = []
+    for customer in read_keys(keys):
+        async with httpx.AsyncClient(base_url=base_url, timeout=30) as http:
+            secret = {"api_key": customer.api_key, "api_secret": customer.api_secret}
+            token = (await http.post("/auth", json=secret)).json()["access_token"]
+            answer = await http.get("/tss", headers={"authorization": f"Bearer {token}"})
+            found += [each["serial_number"] for each in answer.json()["data"]]
+    return found
+
+
+@pytest.mark.timeout(200)
+async def test_each_customer_of_the_sample_signs_a_receipt_that_others_can_check(
+    own_dir: Path,
+) -> None:
+    data, customers = own_dir / "data", own_dir / "customers.csv"
+    texts, tss = await run_the_sample(data, customers)
+    receipts = [verify_qr(text) for text in texts]
+    assert [each.serial_number for each in receipts] == tss
+    assert len(set(tss)) == 2
+    assert [each.transaction_number for each in receipts] == [1, 1]
+    for file in ("sample-keys.csv", "sample-tills.json"):
+        assert (data / file).stat().st_mode & 0o077 == 0
+    assert await run_the_sample(data, customers) == (texts, tss)
+
+
+class Breaking(httpx2.AsyncBaseTransport):
+    """Answers so many requests; the next one is carried out, and its answer lost."""
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport, left: int) -> None:
+        self.inner, self.left = inner, left
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        answer = await self.inner.handle_async_request(request)
+        if not self.left:
+            raise httpx2.ReadError("broken off")
+        self.left -= 1
+        return answer
+
+
+@pytest.mark.parametrize("left", range(REQUESTS))
+async def test_stopped_anywhere_and_run_again_it_goes_on_with_the_same_till(
+    world: World, tmp_path: Path, left: int
+) -> None:
+    secret = world.keys["shop_test"]["api_key"], world.keys["shop_test"]["api_secret"]
+    inner = httpx2.ASGITransport(app=world.app)
+
+    async def sell(transport: httpx2.AsyncBaseTransport) -> str:
+        """Each run reads the file anew, as a process that starts does."""
+        url = "http://test/api/v2"
+        async with httpx2.AsyncClient(base_url=url, transport=transport) as http:
+            connection = Connection(http, secret, retries=0, sleep=asyncio.sleep)
+            return await Till(connection, world.shop, Admins(tmp_path / "tills.json")).sell()
+
+    with pytest.raises(ApiProblem, match="does not answer"):
+        await sell(Breaking(inner, left))
+    text = await sell(inner)
+    assert verify_qr(text).transaction_number == 1
+    assert await sell(inner) == text
+    tss = "SELECT count(*) FROM tss WHERE organization_id = $1"
+    assert await world.owner.fetchval(tss, world.shop) == 1
+
+
+def test_without_a_sample_there_is_nobody_to_sign(tmp_path: Path) -> None:
+    assert read_keys(tmp_path / "sample-keys.csv") == []
