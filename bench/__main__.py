@@ -5,16 +5,17 @@ import asyncio
 import sys
 from contextlib import AsyncExitStack
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench import meter, report
 from bench.databases import Estate, make_baseline_estate, make_service_estate, postgres
 from bench.load import Plan
-from bench.processes import Load, introduce, start
+from bench.processes import Load, ask, introduce, start
 from bench.rounds import CONCURRENCY, Bench, Contender, Figures, measure, measure_bulk
-from bench.works import RETRIEVE, WORKS
+from bench.tills import open_tills, write_tills
+from bench.works import RETRIEVE, WORKS, Client, Work
 
 _SMALL = 1000
 _MORE = 100_000
@@ -60,8 +61,12 @@ async def bench_all(extent: Extent, console: Console) -> Results:
             estates.append(await make_service_estate(server, size))
         say("logging in, and paging to the middle of each list")
         contenders = [await _enter(stack, load, each) for each in estates]
+        say("opening tills")
+        await open_tills(load, contenders[1].client)
+        prototype = await _enter_prototype(stack, estates[0], contenders[0].client)
         say("measuring")
-        steps = len(contenders) * len(WORKS) * extent.rounds + 2 * extent.batches
+        steps = sum(len(_of(work, contenders)) for work in WORKS) * extent.rounds
+        steps += 2 * extent.batches
         progress = stack.enter_context(_progress(console))
         task = progress.add_task("", total=steps)
 
@@ -69,7 +74,7 @@ async def bench_all(extent: Extent, console: Console) -> Results:
             progress.update(task, advance=1, description=doing)
 
         bench = Bench(load, server.pid or 0, extent.rounds, extent.share, tick)
-        return await _measure_all(bench, contenders, extent)
+        return await _measure_all(bench, contenders, prototype, extent)
 
 
 async def _enter(stack: AsyncExitStack, load: Load, estate: Estate) -> Contender:
@@ -78,9 +83,28 @@ async def _enter(stack: AsyncExitStack, load: Load, estate: Estate) -> Contender
     return Contender(name=estate.job.kind, size=estate.size, pid=process.pid, client=client)
 
 
-async def _measure_all(bench: Bench, contenders: list[Contender], extent: Extent) -> Results:
+async def _enter_prototype(stack: AsyncExitStack, estate: Estate, client: Client) -> Contender:
+    """Serve the yardstick of signing on the other one's database, whose tokens it takes."""
+    own = structs.replace(client, tills=[], crowd=[])
+    await write_tills(estate.job.url, own)
+    process = await stack.enter_async_context(start("bench.contender"))
+    own.port = int(await ask(process, structs.replace(estate.job, kind="prototype")))
+    for till in (*own.tills, *own.crowd):
+        till.client.port = own.port
+    return Contender(name="prototype", size=estate.size, pid=process.pid, client=own)
+
+
+def _of(work: Work, contenders: list[Contender]) -> list[Contender]:
+    """Return who does a work, the yardstick first."""
+    return contenders if work.is_grown else contenders[:2]
+
+
+async def _measure_all(
+    bench: Bench, contenders: list[Contender], prototype: Contender, extent: Extent
+) -> Results:
     pair = contenders[:2]
-    works = [await measure(bench, work, contenders if work.is_grown else pair) for work in WORKS]
+    fields = {"baseline": contenders, "prototype": [prototype, *contenders[1:]]}
+    works = [await measure(bench, work, _of(work, fields[work.against])) for work in WORKS]
     bulk = await measure_bulk(bench, pair, extent.batches)
     service = contenders[1]
     before = meter.resident_mib(service.pid)
@@ -114,6 +138,7 @@ def main() -> None:
     report.print_works(console, results.works)
     report.print_growth(console, results.works)
     report.print_depth(console, results.works)
+    report.print_sales(console, results.works)
     report.print_bulk(console, results.bulk)
     report.print_memory(console, results.memory_before, results.memory_after, extent.more_requests)
     is_failed = report.print_failures(console, results.works)

@@ -11,6 +11,7 @@ import uvloop
 from msgspec import Struct, json
 
 from bench.baseline import Baseline
+from bench.prototype import make_prototype
 from tillkeeper.access.limits import Limits
 from tillkeeper.access.operation import House
 from tillkeeper.app import make_service
@@ -26,7 +27,7 @@ POOL_SIZE = 10
 class Job(Struct):
     """What to serve, on which database."""
 
-    kind: Literal["service", "baseline"]
+    kind: Literal["service", "baseline", "prototype"]
     url: str
     pepper: bytes
 
@@ -63,10 +64,12 @@ def _stop(server: uvicorn.Server) -> None:
 
 
 async def _make_app(job: Job) -> Any:  # noqa: ANN401 - ASGI
+    if job.kind == "service":
+        return make_service(make_house(await Database.open(job.url, size=POOL_SIZE), job.pepper))
+    connections = [await asyncpg.connect(job.url) for _ in range(POOL_SIZE)]
     if job.kind == "baseline":
-        connections = [await asyncpg.connect(job.url) for _ in range(POOL_SIZE)]
         return Baseline(connections, job.pepper)
-    return make_service(make_house(await Database.open(job.url, size=POOL_SIZE), job.pepper))
+    return await make_prototype(connections, job.pepper)
 
 
 def main() -> None:

@@ -1,6 +1,8 @@
 """The load generator, a process of its own: a plan per line on stdin, its outcome on stdout.
 
-A fixed number of requests over kept connections, each of which asks again when it is answered.
+A fixed number of requests over kept connections, each of which asks again when it is answered. So
+many of them in a row may be one piece of work, which one connection does from its first to its
+last.
 """
 
 import asyncio
@@ -14,7 +16,7 @@ import uvloop
 from msgspec import Struct, json
 
 UNIQUE = "%UNIQUE%"
-"""Eight characters of a request that become eight others each time it is sent."""
+"""Eight characters of a request that become eight others for each piece of work."""
 
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
 _UNIQUE = UNIQUE.encode()
@@ -22,12 +24,13 @@ _numbers = count(1)
 
 
 class Plan(Struct):
-    """What to send, in turn, to a port of this machine."""
+    """What to send, in turn, to a port of this machine: so many pieces of so many calls each."""
 
     port: int
     requests: list[str]
     count: int
     concurrency: int
+    calls: int = 1
 
 
 class Outcome(Struct):
@@ -46,6 +49,8 @@ class Caller(asyncio.Protocol):
     def __init__(self) -> None:
         self._transport: asyncio.Transport
         self._plan: Running
+        self._place = 0
+        self._rest: list[bytes] = []
         self._buffer = b""
         self._wanted = 0
         self._started = 0.0
@@ -57,8 +62,8 @@ class Caller(asyncio.Protocol):
         if hasattr(self, "_plan"):
             self._plan.fail("the connection was lost")
 
-    def start(self, plan: "Running") -> None:
-        self._plan = plan
+    def start(self, plan: "Running", place: int) -> None:
+        self._plan, self._place, self._rest = plan, place, []
         self._ask()
 
     def close(self) -> None:
@@ -74,14 +79,14 @@ class Caller(asyncio.Protocol):
             self._wanted = end + 4 + int(found[1])
         if len(self._buffer) >= self._wanted:
             answer, self._buffer, self._wanted = self._buffer, b"", 0
-            self._plan.note(time.perf_counter() - self._started, answer)
+            self._plan.note(time.perf_counter() - self._started, answer, is_last=not self._rest)
             self._ask()
 
     def _ask(self) -> None:
-        request = self._plan.take()
-        if request is not None:
+        self._rest = self._rest or self._plan.take(self._place)
+        if self._rest:
             self._started = time.perf_counter()
-            self._transport.write(request)
+            self._transport.write(self._rest.pop(0))
 
 
 class Running:
@@ -91,27 +96,38 @@ class Running:
         self.done = asyncio.get_running_loop().create_future()
         self.spent: list[float] = []
         self.sample = b""
-        self._left = self._count = plan.count
-        self._requests = cycle([request.encode() for request in plan.requests])
+        self._left = plan.count
+        self._answers = plan.count * plan.calls
+        requests = [request.encode() for request in plan.requests]
+        self._pieces = [
+            requests[at : at + plan.calls] for at in range(0, len(requests), plan.calls)
+        ]
+        self._next = cycle(self._pieces)
+        self._is_kept = plan.calls > 1
         self._is_unique = UNIQUE in plan.requests[0]
 
-    def take(self) -> bytes | None:
-        """Return the next request, or None when all are sent."""
-        if not self._left:
-            return None
-        self._left -= 1
-        request = next(self._requests)
-        if self._is_unique:
-            return request.replace(_UNIQUE, b"%08x" % next(_numbers))
-        return request
+    def take(self, place: int) -> list[bytes]:
+        """Return the requests of the next piece, or none when all are sent.
 
-    def note(self, seconds: float, answer: bytes) -> None:
+        Where a piece has several each connection keeps to its own piece.
+        """
+        if not self._left:
+            return []
+        self._left -= 1
+        piece = self._pieces[place % len(self._pieces)] if self._is_kept else next(self._next)
+        if self._is_unique:
+            number = b"%08x" % next(_numbers)
+            return [request.replace(_UNIQUE, number) for request in piece]
+        return list(piece)
+
+    def note(self, seconds: float, answer: bytes, *, is_last: bool) -> None:
         """Keep what an answer took; the last one ends the plan."""
         self.spent.append(seconds)
-        self.sample = self.sample or answer
+        if is_last:
+            self.sample = self.sample or answer
         if not answer.startswith(b"HTTP/1.1 200"):
             self.fail(answer[:1000].decode("latin-1"))
-        elif len(self.spent) == self._count and not self.done.done():
+        elif len(self.spent) == self._answers and not self.done.done():
             self.done.set_result(None)
 
     def fail(self, why: str) -> None:
@@ -129,8 +145,8 @@ async def run(plan: Plan, callers: dict[int, list[Caller]]) -> Outcome:
         kept.append((await loop.create_connection(Caller, "127.0.0.1", plan.port))[1])
     running = Running(plan)
     started = time.perf_counter()
-    for caller in kept[: plan.concurrency]:
-        caller.start(running)
+    for place, caller in enumerate(kept[: plan.concurrency]):
+        caller.start(running, place)
     failure = await running.done
     if failure is not None:  # What the others still wait for belongs to no plan.
         for caller in callers.pop(plan.port):

@@ -9,9 +9,9 @@ from msgspec import Struct, json, structs
 from bench import meter
 from bench.load import Plan
 from bench.processes import Load, WrongAnswer
-from bench.works import BATCH, Client, Work, batch
+from bench.works import BATCH, RETRIEVE, Client, Work, batch
 
-CONCURRENCY = 32
+CONCURRENCY = RETRIEVE.concurrency
 _WARM_UP = 320  # Ten times each connection: five until PostgreSQL keeps a plan.
 
 
@@ -25,7 +25,7 @@ class Contender(Struct, kw_only=True):
 
 
 class Figures(Struct, kw_only=True):
-    """One object of build/bench.json; the ratio is of the process's CPU to the baseline's."""
+    """One object of build/bench.json; the ratio is of the process's CPU to the yardstick's."""
 
     work: str
     contender: str
@@ -54,7 +54,7 @@ class Bench(Struct):
 
     def count_of(self, work: Work) -> int:
         """Return how many requests a round has."""
-        return max(int(work.count * self.share), CONCURRENCY)
+        return max(int(work.count * self.share), work.concurrency)
 
 
 async def measure(bench: Bench, work: Work, contenders: Sequence[Contender]) -> list[Figures]:
@@ -67,12 +67,7 @@ async def measure(bench: Bench, work: Work, contenders: Sequence[Contender]) -> 
     for _ in range(bench.rounds):
         for contender, shape, done in zip(contenders, shapes, runs, strict=True):
             bench.tick(f"{work.name}: {contender.name} with {contender.size:,}")
-            plan = Plan(
-                contender.client.port,
-                work.requests(contender.client),
-                bench.count_of(work),
-                CONCURRENCY,
-            )
+            plan = _plan(work, contender, bench.count_of(work))
             if isinstance(shape, WrongAnswer):
                 done.append(_failed(work.name, contender, str(shape)))
             else:
@@ -104,6 +99,11 @@ def median_of(runs: Sequence[Figures]) -> Figures:
     return structs.replace(runs[0], **numbers)
 
 
+def _plan(work: Work, contender: Contender, count: int) -> Plan:
+    client = contender.client
+    return Plan(client.port, work.requests(client), count, work.concurrency, work.calls)
+
+
 def _compare(runs: Sequence[Sequence[Figures]]) -> None:
     for done in runs:
         for one, base in zip(done, runs[0], strict=True):
@@ -132,8 +132,7 @@ async def _run(bench: Bench, work: str, contender: Contender, plan: Plan) -> Fig
 
 async def _warm_up(bench: Bench, work: Work, contender: Contender) -> object:
     """Return the shape of a right answer, or why there is none."""
-    requests = work.requests(contender.client)
-    plan = Plan(contender.client.port, requests, _WARM_UP, CONCURRENCY)
+    plan = _plan(work, contender, _WARM_UP)
     try:
         sample = json.decode((await bench.load.run(plan)).sample)
     except WrongAnswer as failure:
