@@ -38,6 +38,7 @@ DOORS = {
     "count_key_uses",
     "count_pepper_needs",
     "count_pointers_to_address",
+    "count_tss_in_doubt",
     "effective_status",
     "enter",
     "expire_previous_secret",
@@ -85,6 +86,7 @@ BEHIND_WALLS = {
     "audit_leaf_hash",
     "audit_origin",
     "audit_sight",
+    "signing_home",
 }
 """Reviewed: functions that see what their caller sees."""
 ENV_WALL = (

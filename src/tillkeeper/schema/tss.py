@@ -22,6 +22,7 @@ from sqlalchemy import (
     Text,
     TypedColumns,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -60,6 +61,10 @@ class TssColumns(TypedColumns):
     registered_clients: Named[int] = Column(Integer, server_default="0")
     active_transactions: Named[int] = Column(Integer, server_default="0")
     last_signed_at: Named[int] = Column(BigInteger, server_default="0")
+    # The database that it signs in: in a copy of it nothing is signed until that is declared.
+    home: Named[str] = Column(Text, server_default=text("signing_home()"))
+    # How many numbers were left out since its last signature, which the next one says first.
+    skipped: Named[int] = Column(BigInteger, server_default="0")
     time_creation: Named[int] = Column(BigInteger)
     time_uninit: Named[int | None] = Column(BigInteger)
     time_init: Named[int | None] = Column(BigInteger)
@@ -75,6 +80,7 @@ tss = Table(
     CheckConstraint("(sealed_puk IS NOT NULL) = (state = 'CREATED')", "puk_while_created"),
     CheckConstraint("signature_counter >= transaction_counter", "counters"),
     CheckConstraint("registered_clients >= 0 AND active_transactions >= 0", "counts"),
+    CheckConstraint("skipped >= 0", "skipped"),
 )
 # Which organization in reach a TSS belongs to.
 Index("ix_tss_id", tss.c.id)

@@ -81,9 +81,17 @@ async def test_a_restore_is_declared_and_verified(own_dir: Path) -> None:
     code, out, errors = await run(own_dir, "audit", "restored")
     assert code == 0, errors
     assert "begins a new epoch" in out
+    assert "0 TSS go on" in out
     code, out, errors = await run(own_dir, "audit", "verify")
     assert code == 0, errors
     assert out.startswith("Whole: 3 rows under 2 seals, 0 not sealed yet")
+
+
+async def test_a_counter_cannot_be_sent_beyond_what_it_holds(own_dir: Path) -> None:
+    for numbers in ("-1", "1000000001"):
+        code, _, errors = await run(own_dir, "audit", "restored", "--skip", numbers)
+        assert code == 2
+        assert "--skip" in errors
 
 
 async def test_what_is_no_export_is_no_export(own_dir: Path) -> None:

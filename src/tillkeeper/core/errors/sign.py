@@ -91,6 +91,20 @@ class TssEvicted(Refusal):
         super().__init__("The TSS was never used and given back: create another one")
 
 
+class CountersInDoubt(Refusal):
+    """The database is a copy, and the numbers that its TSS would give next may be given out."""
+
+    status = 503
+    code = "E_COUNTERS_IN_DOUBT"
+    retry_after_seconds = 60
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The database was restored, and signing waits until its operator has declared it: "
+            "nothing was signed"
+        )
+
+
 class TssLocked(Refusal):
     status = 503
     code = "E_TSS_LOCKED"

@@ -79,6 +79,17 @@ def log_out() -> SystemLog:
     return SystemLog("logOut", _fields(_ADMIN.encode(), _LOGGED_OUT))
 
 
+def skip_numbers(signatures: int, transactions_before: int, transactions: int) -> SystemLog:
+    """Say up to where the counters stood before a restore, and where transactions go on.
+
+    The signature counters left out are those between the first of them and that of the message.
+    """
+    return SystemLog(
+        "skipNumbers",
+        _fields(*map(integer_octets, (signatures, transactions_before, transactions))),
+    )
+
+
 def disable_secure_element(time: int) -> SystemLog:
     """Say that the TSS never signs again."""
     return SystemLog("disableSecureElement", _fields(integer_octets(time)))

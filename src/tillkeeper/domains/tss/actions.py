@@ -11,6 +11,7 @@ from tillkeeper.access.rights import Right
 from tillkeeper.core.env import Env
 from tillkeeper.core.errors import (
     AdminSessionMissing,
+    CountersInDoubt,
     SchemaViolation,
     SigningUnitUnavailable,
     TssConflict,
@@ -73,13 +74,29 @@ async def get_tss(grant: Grant, tss_id: UUID) -> Row:
 
 
 async def hold_tss(grant: Grant, tss_id: UUID) -> Row:
-    """Lock a TSS of the own organization; of one below it is said that it is not one's own."""
+    """Lock a TSS of the own organization; of one below it is said that it is not one's own.
+
+    A copy that nobody has declared is refused: its numbers may have been given out already. Where
+    some were left out since, that is signed before anything else.
+    """
     held = await queries.lock_tss(grant, tss_id)
     if held is None:
         for owner in await queries.list_owners(grant, tss_id):
             await require(grant.op, grant.right, owner)
         raise TssNotFound
+    if held.state in rules.LIVING:
+        await _go_on(grant, held)
     return held
+
+
+async def _go_on(grant: Grant, held: Row) -> None:
+    """Go on where the last signature was made; after a restore it is not known which one."""
+    if not held.is_at_home:
+        log.error("tss.counters_in_doubt", tss_id=str(held.id), request_id=grant.op.id)
+        raise CountersInDoubt
+    if held.skipped:
+        await journalize(grant, held, [rules.log_of_skip(held)])
+        held.skipped = 0
 
 
 async def create_tss(grant: Grant, tss_id: UUID, metadata: LooseMetadata | None) -> NewTss:

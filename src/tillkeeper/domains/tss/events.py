@@ -15,6 +15,15 @@ class TssUpdated(Event, frozen=True, tag="tss.updated"):
     state: str
 
 
+class TssNumbersSkipped(Event, frozen=True, tag="tss.numbers_skipped"):
+    """After a restore: how many numbers are left out, and where both counters stand now."""
+
+    tss_id: UUID
+    skipped: str
+    signature_counter: str
+    transaction_counter: str
+
+
 class TssAdminPinSet(Event, frozen=True, tag="tss.admin_pin_set"):
     tss_id: UUID
 

@@ -65,11 +65,15 @@ class Row(Struct, kw_only=True):
     registered_clients: int
     active_transactions: int
     last_signed_at: int
+    home: str
+    skipped: int
     time_creation: int
     time_uninit: int | None
     time_init: int | None
     time_defective: int | None
     time_disable: int | None
+    is_at_home: bool = True
+    """Whether this is the database that it signs in; asked when it is locked."""
 
     def __post_init__(self) -> None:
         """Read the state as what it is: the driver knows of text."""
@@ -97,6 +101,13 @@ class Numbers(Struct):
     recent: int
 
 
+class InDoubt(Struct):
+    """How many TSS wait for a word after a restore, and how many have not signed since."""
+
+    in_doubt: int
+    to_say: int
+
+
 class Counted(Struct):
     """That the counters of a TSS moved."""
 
@@ -116,7 +127,10 @@ def _among(name: str) -> ColumnElement[bool]:
 
 
 _FIND = one_or_none(_ROW.where(*_THIS), Row)
-_LOCK = one_or_none(_ROW.where(*_THIS).with_for_update(key_share=True), Row)
+_IS_AT_HOME = (tss.c.home == func.signing_home()).label("is_at_home")
+_LOCK = one_or_none(
+    _ROW.add_columns(_IS_AT_HOME).where(*_THIS).with_for_update(key_share=True), Row
+)
 _LIST_OWNERS = many(
     select(tss.c.organization_id)
     .where(tss.c.id == bindparam("tss_id", type_=Uuid), tss.c.env == bindparam("env"))
@@ -190,6 +204,17 @@ _LIST_DUE = many(
 )
 
 
+_COUNT_IN_DOUBT = many(
+    select(func.count_tss_in_doubt().table_valued(*InDoubt.__struct_fields__)), InDoubt
+)
+
+
+async def count_tss_in_doubt(tx: Tx) -> InDoubt:
+    """Count them in all organizations."""
+    (found,) = await _COUNT_IN_DOUBT(tx)
+    return found
+
+
 async def list_due_tss(tx: Tx, horizons: Horizons, *, most: int) -> list[Due]:
     """Return TSS whose time may be over, the oldest first."""
     return await _LIST_DUE(tx, **horizons._asdict(), most=most)
@@ -256,6 +281,8 @@ _counted = (
         last_signed_at=bindparam("signed_at", type_=BigInteger),
         registered_clients=bindparam("registered_clients", type_=Integer),
         admin_until=bindparam("admin_until", type_=BigInteger),
+        # Whatever was left out is said by now: whoever holds a TSS signs that first.
+        skipped=0,
     )
     .returning(tss.c.organization_id, tss.c.env, tss.c.id)
     .cte("counted")

@@ -37,6 +37,7 @@ SIGNING = (
     errors.TssNotFound,
     *_GONE,
     errors.TssLocked,
+    errors.CountersInDoubt,
     errors.ClockWentBack,
     errors.SigningUnitUnavailable,
 )

@@ -88,6 +88,23 @@ def logs_of_change(wanted: TssState, description: str, time: int) -> Iterable[Sy
             return (system_logs.disable_secure_element(time),)
 
 
+class Skipped(Protocol):
+    """What is asked of a TSS to say which numbers it has left out."""
+
+    signature_counter: int
+    transaction_counter: int
+    skipped: int
+
+
+def log_of_skip(tss: Skipped) -> SystemLog:
+    """Return what is signed first after numbers were left out, as many of both kinds."""
+    return system_logs.skip_numbers(
+        tss.signature_counter - tss.skipped,
+        tss.transaction_counter - tss.skipped,
+        tss.transaction_counter,
+    )
+
+
 class Horizons(NamedTuple):
     """What happened last before these seconds is over."""
 

@@ -21,7 +21,8 @@ from tillkeeper.surfaces.cli.audit_ledger import (
     open_ledger,
 )
 from tillkeeper.surfaces.cli.audit_verifier import Tampered, Verified, verify, verify_proof
-from tillkeeper.surfaces.cli.running import open_settings, run
+from tillkeeper.surfaces.cli.continuity import MOST, hold_every_tss, skip_numbers
+from tillkeeper.surfaces.cli.running import open_settings, operator_id, run
 
 _EXPORT = b'{"format":'
 _out, _err = Console(), Console(stderr=True)
@@ -76,16 +77,31 @@ def verify_command(file: Path | None, keys: tuple[str, ...], kept: tuple[str, ..
 
 
 @audit.command()
-def restored() -> None:
-    """Declare that this database was restored or failed over: sealing goes on from here."""
+@click.option(
+    "--skip",
+    "wanted",
+    type=click.IntRange(0, MOST),
+    metavar="NUMBERS",
+    help="How many numbers each TSS leaves out; 0 where nothing can have been signed since.",
+)
+def restored(wanted: int | None) -> None:
+    """Declare that this database was restored or failed over: sealing and signing go on from here.
+
+    Each TSS goes on with numbers that it cannot have given out since the backup was made.
+    """
     settings = open_settings()
 
     async def work() -> None:
         async with open_installation(settings, "command") as installation:
             keyring = installation.house.keyring
             async with open_ledger(installation.url, "read_committed") as ledger:
+                await hold_every_tss(ledger)
                 signed = await declare_restored(ledger, keyring)
+                skipped = await skip_numbers(ledger, wanted, operator_id())
             _out.print(f"Seal {signed.number} begins a new epoch: {signed.hash}", highlight=False)
+            _out.print(
+                f"{skipped.tss} TSS go on, {skipped.numbers:,} numbers further", highlight=False
+            )
 
     run(work())
 

@@ -15,6 +15,7 @@ from tillkeeper.core.signing_units import KeyOwner
 from tillkeeper.domains.audit.jobs import OtherCluster, is_other
 from tillkeeper.domains.audit.seal_queries import begin_seal
 from tillkeeper.domains.signing.names import SIMULATOR
+from tillkeeper.domains.tss.queries import count_tss_in_doubt
 from tillkeeper.installation import Installation
 from tillkeeper.schema.migrate import newest_revision
 
@@ -45,7 +46,8 @@ async def examine(installation: Installation) -> list[Finding]:
     finally:
         await connection.close()
     own = [await _login(installation), await _unit(installation)]
-    return [*findings, *own, await look_at_audit(installation.house)]
+    house = installation.house
+    return [*findings, *own, await look_at_audit(house), await look_at_counters(house)]
 
 
 async def look_at_audit(house: House) -> Finding:
@@ -57,6 +59,22 @@ async def look_at_audit(house: House) -> Finding:
     if is_other(pending):
         return Finding("audit", is_well=False, says=f"is not sealed. {OtherCluster(pending)}")
     return Finding("audit", is_well=True, says=f"{pending.number - 1} seals, all of this cluster")
+
+
+async def look_at_counters(house: House) -> Finding:
+    """Look whether TSS sign: after a restore they wait for a word."""
+    async with house.db.lend() as tx:
+        found = await count_tss_in_doubt(tx)
+    if found.in_doubt:
+        says = (
+            f"{found.in_doubt} TSS do not sign: they are of another database, or of another life "
+            "of this one. After a restore or a failover run `tillkeeper audit restored`"
+        )
+        return Finding("counters", is_well=False, says=says)
+    says = "every TSS signs in the database that it is of"
+    if found.to_say:
+        says += f"; {found.to_say} have left out numbers after a restore, and not signed since"
+    return Finding("counters", is_well=True, says=says)
 
 
 def print_findings(console: Console, findings: list[Finding]) -> bool:

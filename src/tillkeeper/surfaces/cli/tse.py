@@ -82,10 +82,17 @@ def _print_export(file: Path, found: Verified) -> None:
             "description": found.description,
             "messages": f"{found.messages}, signature counters {counters}",
             "transactions": f"{found.transactions} begun, {found.open_transactions} open",
+            "left out": f"{found.left_out:,} numbers, after a restore"
+            if found.left_out
+            else "nothing",
             "from, to": f"{_time(found.first_time)}, {_time(found.last_time)}",
         }
     )
-    _out.print("[green]Whole: every signature is right, and nothing is missing between them.[/]")
+    but = " but what the TSE itself says to have left out" if found.left_out else ""
+    _out.print(
+        f"[green]Whole: every signature is right, and nothing is missing between them{but}.[/]",
+        soft_wrap=True,
+    )
 
 
 def _print_receipt(found: Receipt) -> None:

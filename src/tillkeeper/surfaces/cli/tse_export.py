@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tillkeeper.surfaces.cli.tse_certificates import Signer, check_certificates
 from tillkeeper.surfaces.cli.tse_der import Wrong
-from tillkeeper.surfaces.cli.tse_messages import Message, check_signature, read_message
+from tillkeeper.surfaces.cli.tse_messages import Message, Skip, check_signature, read_message
 from tillkeeper.surfaces.cli.tse_tar import members_of
 
 _INFO = "info.csv"
@@ -40,6 +40,8 @@ class Verified(NamedTuple):
     last_counter: int
     first_time: int
     last_time: int
+    left_out: int
+    """How many signature counters the TSE says to have left out, after a restore."""
 
 
 class Log:
@@ -48,6 +50,7 @@ class Log:
     def __init__(self) -> None:
         self.counters, self.times, self.numbers = array("Q"), array("Q"), array("Q")
         self.words = array("B")
+        self.skips: dict[int, Skip] = {}
 
     def add(self, message: Message) -> None:
         """Keep a message."""
@@ -56,6 +59,8 @@ class Log:
         self.times.append(message.time)
         self.numbers.append(message.about.number)
         self.words.append(_WORDS.index(word))
+        if message.about.skip is not None:
+            self.skips[message.counter] = message.about.skip
 
 
 class _Disorder(Exception):
@@ -96,6 +101,7 @@ def verify_export(
         log.counters[last],
         log.times[first],
         log.times[last],
+        sum(counter - 1 - skip.counter_before for counter, skip in log.skips.items()),
     )
 
 
@@ -169,22 +175,40 @@ def _is_named(message: Message, name: str) -> bool:
 
 def _check_order(log: Log, order: list[int], *, is_filtered: bool) -> tuple[int, int]:
     """Check counters, times and transactions; return how many began, and how many are open."""
-    is_whole = log.counters[order[0]] == 1 and not is_filtered
-    transactions = _Transactions(is_whole=is_whole, is_filtered=is_filtered)
+    transactions = _Transactions(
+        is_whole=_begins(log, order[0]) and not is_filtered, is_filtered=is_filtered
+    )
     before: int | None = None
     for at in order:
-        counter = log.counters[at]
         if before is not None:
-            last = log.counters[before]
-            if counter == last:
-                raise _Disorder(counter, f"signature counter {counter} was used twice")
-            if counter != last + 1 and not is_filtered:
-                raise _Disorder(counter, f"it follows {last}: the messages between are missing")
-            if log.times[at] < log.times[before]:
-                raise _Disorder(counter, f"it is older than message {last} before it")
+            _check_next(log, before, at, is_filtered=is_filtered)
+        counter = log.counters[at]
+        if skip := log.skips.get(counter):
+            transactions.skip(counter, skip)
         transactions.follow(counter, _WORDS[log.words[at]], log.numbers[at])
         before = at
     return transactions.begun, len(transactions.open)
+
+
+def _check_next(log: Log, before: int, at: int, *, is_filtered: bool) -> None:
+    """Check that a message follows the one before it, or says what was left out between them."""
+    last, counter = log.counters[before], log.counters[at]
+    if counter == last:
+        raise _Disorder(counter, f"signature counter {counter} was used twice")
+    skip = log.skips.get(counter)
+    if skip is not None and not is_filtered and skip.counter_before != last:
+        sentence = f"it leaves out what follows {skip.counter_before}, and the last is {last}"
+        raise _Disorder(counter, sentence)
+    if skip is None and counter != last + 1 and not is_filtered:
+        raise _Disorder(counter, f"it follows {last}: the messages between are missing")
+    if log.times[at] < log.times[before]:
+        raise _Disorder(counter, f"it is older than message {last} before it")
+
+
+def _begins(log: Log, first: int) -> bool:
+    """Tell whether a message is the first that a TSE signs, or says that none was before it."""
+    skip = log.skips.get(log.counters[first])
+    return log.counters[first] == 1 or (skip is not None and skip.counter_before == 0)
 
 
 class _Transactions:
@@ -205,6 +229,15 @@ class _Transactions:
             self._go_on(counter, number)
             if word == "Finish":
                 self.open.discard(number)
+
+    def skip(self, counter: int, skip: Skip) -> None:
+        """Go on behind the numbers that a message declares to be left out."""
+        follows = self._last or self._is_whole
+        is_behind = skip.transaction_before == self._last or not follows or self._is_filtered
+        left_out = skip.transaction - skip.transaction_before
+        if not is_behind or not 0 <= left_out < counter - skip.counter_before:
+            raise _Disorder(counter, f"it leaves out transactions, and the last is {self._last}")
+        self._last = skip.transaction
 
     def _begin(self, counter: int, number: int) -> None:
         if self._last and number <= self._last:

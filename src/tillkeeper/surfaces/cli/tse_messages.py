@@ -30,6 +30,8 @@ ALGORITHMS = {
     "ecdsa-plain-SHA384": bytes.fromhex("04007f00070101040104"),
 }
 KINDS = {TRANSACTION: "Tra", SYSTEM: "Sys", AUDIT: "Aud"}
+SKIP = "skipNumbers"
+"""Ours alone: no other TSE leaves out numbers and says so."""
 TIME_FORMATS = {INTEGER: "Unixt", UTC_TIME: "Utc", GENERALIZED_TIME: "Gent"}
 OPERATIONS = {f"{word}Transaction": word for word in ("Start", "Update", "Finish")}
 _DIGESTS: dict[bytes, hashes.HashAlgorithm] = {
@@ -40,12 +42,21 @@ _VERSION = 2
 _BITS_PER_BYTE = 8
 
 
+class Skip(NamedTuple):
+    """What a message says of numbers that were left out before it, after a restore."""
+
+    counter_before: int
+    transaction_before: int
+    transaction: int
+
+
 class Certified(NamedTuple):
     """What a message is about: of a transaction its client and number, of the rest a word."""
 
     operation: str = ""
     client: str = ""
     number: int = 0
+    skip: Skip | None = None
 
 
 class Message(NamedTuple):
@@ -131,6 +142,10 @@ def _transaction(fields: Reader) -> Certified:
 def _system(fields: Reader) -> Certified:
     operation = text(fields.take(0x80))
     details = Reader(fields.take(0x81))
+    if operation == SKIP:
+        skip = Skip(*(integer(details.take(tag)) for tag in (0x81, 0x82, 0x83)))
+        details.end()
+        return Certified(operation, skip=skip)
     while details.tag:
         details.take(details.tag)
     return Certified(operation)
