@@ -18,12 +18,13 @@ from tillkeeper.core.env import Env
 from tillkeeper.core.passwords import Passwords
 from tillkeeper.core.secrets import Keyring
 from tillkeeper.db.pool import Database, Tx, teach_types
+from tillkeeper.schema import metadata
 from tillkeeper.schema.migrate import login_url, migrate
 from tillkeeper.surfaces.http.edge import Edge
 from world import Connection
 
 _DATABASE = "proofs"
-_TABLES = "organizations, api_keys, users, memberships, billing_addresses"
+_TABLES = ", ".join(metadata.tables)
 
 
 class Undone(Database):
@@ -48,7 +49,7 @@ class Room:
 
     async def settle(self, world: Drawn) -> None:
         """Make this the only world there is."""
-        await self.owner.execute(f"TRUNCATE {_TABLES} CASCADE")
+        await self.owner.execute(f"TRUNCATE {_TABLES}")
         await write(world, self.owner, self.house.keyring.digest)
 
     def token(self, actor: Actor) -> str:
