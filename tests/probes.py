@@ -4,9 +4,10 @@ Everything is compared as sets and counts of rows: one statement decides about t
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
 from facts import Actor, Key, State
@@ -164,6 +165,8 @@ class Probe:
     world: Drawn
     rows: Rows
     rng: Random
+    is_writing: bool = True
+    """Whether changes are tried too, and not reading and the doors alone."""
     decisions: int = 0
     wrong: list[str] = field(default_factory=list)
 
@@ -175,9 +178,10 @@ class Probe:
             await enter(self.connection, context)
             wanted = Wanted(context, self.world.state, self.world.now)
             await self._read(wanted)
-            await self._change(wanted)
-            await self._insert(wanted)
             await self._turn(wanted)
+            if self.is_writing:
+                await self._change(wanted)
+                await self._insert(wanted)
         finally:
             await block.rollback()
 
@@ -240,7 +244,7 @@ class Probe:
     def _places(self, context: Context) -> list[tuple[UUID, str]]:
         """Organizations that have to do with the actor, and others, in either env."""
         near = self.world.near(context.actor.organization)
-        found = self.rng.sample(near, min(5, len(near))) + self.rng.sample(self.world.all, 2)
+        found = [*self.rng.sample(near, min(2, len(near))), self.rng.choice(self.world.all)]
         if context.target is not None:
             found.append(context.target)
         return [(each, self.rng.choice(("TEST", "LIVE"))) for each in dict.fromkeys(found)]
@@ -268,19 +272,61 @@ async def enter(connection: Connection, context: Context) -> None:
     await queries.enter(connection, credential, **values, **claim)
 
 
-def draw_context(world: Drawn, rng: Random, actors: list[Actor]) -> Context:
-    """Draw somebody who may be anybody's, from anywhere, with a secret of any age."""
-    actor = rng.choice(actors)
-    if rng.random() < 0.2:
-        actor = replace(actor, generation=actor.generation - rng.choice((-1, 1, 1, 2)))
-    if rng.random() < 0.2:
-        actor = replace(actor, ip=rng.choice(("10.1.1.1", "192.0.2.1", "::1")))
-    if rng.random() < 0.05:
-        other = rng.choice(actors)
-        actor = replace(actor, organization=other.organization)
-    opening = rng.choices(("wide", "narrow", "subtree", "across"), (5, 3, 1, 1))[0]
-    if opening == "wide":
-        return Context(actor, "narrow", None)
-    near = world.near(actor.organization)
-    target = rng.choice(near if rng.random() < 0.7 else world.all)
-    return Context(actor, opening, target)
+_Traits: TypeAlias = dict[str, list[Actor]]
+
+
+class Crowd:
+    """Actors by what distinguishes them: the rare ones are drawn as often as the common."""
+
+    def __init__(self, world: Drawn, rng: Random) -> None:
+        self.world, self.rng = world, rng
+        self.living, self.all = _Traits(), _Traits()
+        for actor in world.actors():
+            is_living = is_alive(actor, world.state, world.now)
+            for trait in self._traits_of(actor):
+                for index in (self.living, self.all) if is_living else (self.all,):
+                    index.setdefault(trait, []).append(actor)
+
+    def _traits_of(self, actor: Actor) -> Iterator[str]:
+        state, now = self.world.state, self.world.now
+        own = state.organizations[actor.organization]
+        managers = {state.organizations[each].manager for each in self._below(actor)}
+        is_high = len(managers) > 2  # nobody, itself, and one that it administers
+        place = f"{own.manager is None}, {own.administrator is None}, {is_high}"
+        yield f"{actor.kind}, {place}"
+        yield f"standing: {standing_of(actor.organization, state, now)}"
+        yield f"in its env: {actor.env in own.envs}"
+        if key := state.keys.get(actor.id):
+            yield f"enabled: {key.is_enabled}"
+            yield f"reach: {key.reach if isinstance(key.reach, str) else 'listed'}, {place}"
+            yield f"from somewhere: {bool(key.allowed_ips)}"
+            for name in ("not_before", "expires_at", "retiring_ends_at"):
+                moment = getattr(key, name)
+                yield f"{name}: {moment and moment > now}"
+
+    def draw(self) -> Context:
+        """Draw somebody who may be anybody's, from anywhere, with a secret of any age."""
+        rng = self.rng
+        index = self.living if rng.random() < 0.7 else self.all
+        actor = rng.choice(index[rng.choice(list(index))])
+        if rng.random() < 0.3:
+            actor = replace(actor, generation=actor.generation + rng.choice((-1, -1, -2, 1)))
+        if rng.random() < 0.2:
+            actor = replace(actor, ip=rng.choice(("10.1.1.1", "192.0.2.1", "::1")))
+        if rng.random() < 0.05:
+            actor = replace(actor, organization=rng.choice(self.world.all))
+        if rng.random() < 0.05:
+            actor = replace(actor, env="LIVE" if actor.env == "TEST" else "TEST")
+        opening = rng.choices(("wide", "narrow", "subtree", "across"), (4, 3, 1, 2))[0]
+        if opening == "wide":
+            return Context(actor, "narrow", None)
+        return Context(actor, opening, self._target(actor))
+
+    def _target(self, actor: Actor) -> UUID:
+        """Draw what is reached, what is near, or anything."""
+        near, every = self.world.near(actor.organization), self.world.all
+        return self.rng.choice(self.rng.choices((self._below(actor), near, every), (5, 3, 2))[0])
+
+    def _below(self, actor: Actor) -> list[UUID]:
+        state, own = self.world.state, actor.organization
+        return [each for each in self.world.near(own) if own in chain(each, state)]

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -161,7 +162,7 @@ def _value(column: Column[Any], world: Drawn) -> object:  # noqa: PLR0911 - one 
         case LargeBinary():
             return f"\\x{world.uuid().hex}"
         case DateTime():
-            return "2026-01-01T00:00:00Z"
+            return datetime.fromtimestamp(world.rng.randrange(10**9, 2 * 10**9), UTC)
         case JSONB():
             return {}
         case ARRAY():

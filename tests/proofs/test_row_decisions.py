@@ -8,10 +8,10 @@ import asyncpg
 import pytest
 
 from amounts import AMOUNTS, record_figure
-from probes import HELPERS, Probe, draw_context
+from probes import HELPERS, Context, Crowd, Probe, enter
 from random_worlds import draw
 from room import Room
-from tenant_rows import TENANT_TABLES, write_rows
+from tenant_rows import TENANT_TABLES, Rows, write_rows
 from tillkeeper.db.pool import teach_types
 from tillkeeper.schema import metadata
 from world import Connection
@@ -45,9 +45,9 @@ async def test_the_walls_show_and_take_what_the_oracle_says(room: Room) -> None:
         rows = await write_rows(world, room.owner, room.login)
         async with as_login(room) as connection:
             probe = Probe(connection, world, rows, Random(seed))  # noqa: S311
-            actors = world.actors()
+            crowd = Crowd(world, probe.rng)
             for _ in range(CONTEXTS_A_WORLD):
-                await probe.try_context(draw_context(world, probe.rng, actors))
+                await probe.try_context(crowd.draw())
                 if decisions + probe.decisions >= AMOUNTS.row_decisions:
                     break
                 contexts += 1
@@ -55,6 +55,24 @@ async def test_the_walls_show_and_take_what_the_oracle_says(room: Room) -> None:
     figure = f"{decisions} rows shown, hidden, taken or refused in {contexts} contexts"
     record_figure("Isolation between tenants: row decisions", figure, len(wrong))
     assert not wrong, "\n".join(wrong[:20])
+
+
+async def test_no_context_outlives_its_transaction(room: Room) -> None:
+    world = draw(Random(1), roots=20)  # noqa: S311
+    await room.settle(world)
+    rows = await write_rows(world, room.owner, room.login)
+    async with as_login(room) as connection:
+        for actor in world.actors()[:100]:
+            assert not await stays_open(connection, Context(actor, "narrow", None), rows)
+
+
+async def stays_open(connection: Connection, context: Context, rows: Rows) -> list[str]:
+    """Return the tables that are open to whoever borrows the connection next."""
+    async with connection.transaction():
+        await enter(connection, context)
+    row = await connection.fetchrow(rows.reading)
+    assert row is not None
+    return [table for table in rows.readable if row[table]]
 
 
 def test_every_table_of_tenants_is_compared() -> None:
