@@ -20,6 +20,17 @@ async def test_a_shop_knows_its_manager_by_id_and_nothing_else_of_it(world: Worl
     assert seen_by_itself == seen_from_above
 
 
+async def test_a_payer_above_leaves_no_trace_below(world: World) -> None:
+    for name, client in (("shop", world.shop_test), ("enterprise", world.enterprise_test)):
+        path = f"/organizations/{world.ids[name]}"
+        before = (await client.get(path)).json()
+        payer = "UPDATE organizations SET bill_to_organization = $1 WHERE id = $2"
+        await world.owner.execute(payer, world.vendor, world.ids[name])
+        assert (await client.get(path)).json() == before
+        from_above = (await world.vendor_test.get(path)).json()
+        assert from_above["billing_options"] == {"bill_to_organization": str(world.vendor)}
+
+
 async def test_above_beside_and_absent_answer_alike(world: World) -> None:
     hidden = [
         await world.shop_test.get(f"/organizations/{world.vendor}"),
