@@ -87,9 +87,13 @@ def _seconds(moment: ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 def _contact_person(reader: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Show a person from above to those who reach that person, and to nobody between."""
     table = organizations.c
-    is_hidden = and_(table.contact_person_is_above, table.id == reader)
-    return case((~is_hidden, table.contact_person_id))
+    person = table.contact_person_id
+    return case(
+        (~table.contact_person_is_above, person),
+        (func.is_person_reached(reader, person, type_=Boolean), person),
+    )
 
 
 def _billing_address(reader: ColumnElement[Any]) -> ColumnElement[Any]:
