@@ -30,6 +30,8 @@ class Drawn:
     """The topmost organization above each."""
     texts: dict[UUID, tuple[str, str]] = field(default_factory=dict)
     """What each key authenticates with."""
+    extras: dict[Id, dict[str, Any]] = field(default_factory=dict)
+    """What else the row of an organization says."""
     now: float = field(default_factory=time.time)
 
     def uuid(self) -> UUID:
@@ -179,8 +181,14 @@ async def write(world: Drawn, owner: Connection, digest: Any) -> None:  # noqa: 
 
 def rows_of(world: Drawn, digest: Any) -> Iterator[tuple[str, list[dict[str, Any]]]]:  # noqa: ANN401
     state = world.state
-    made_at = {"created_at": datetime.fromtimestamp(world.now, UTC)}
-    yield "organizations", [_organization_row(row, state) | made_at for row in _all(world)]
+    made_at = {"created_at": datetime.fromtimestamp(world.now - 24 * HOUR, UTC)}
+    yield (
+        "organizations",
+        [
+            _organization_row(row, state) | made_at | world.extras.get(row.id, {})
+            for row in state.organizations.values()
+        ],
+    )
     yield "api_keys", [_key_row(key, world, digest) | made_at for key in state.keys.values()]
     people = {person for _, person in state.roles}
     yield (
@@ -215,10 +223,6 @@ def rows_of(world: Drawn, digest: Any) -> Iterator[tuple[str, list[dict[str, Any
     )
 
 
-def _all(world: Drawn) -> list[Organization]:
-    return list(world.state.organizations.values())
-
-
 def mail_of(person: Any) -> str:  # noqa: ANN401 - an id
     return f"{person.hex}@example.org"
 
@@ -236,6 +240,8 @@ def _organization_row(row: Organization, state: State) -> dict[str, Any]:
     return {
         "id": row.id,
         "name": f"Org {row.id}",
+        "external_id": None,
+        "tax_number": None,
         "envs": [env for env in ("TEST", "LIVE") if env in row.envs],
         "managed_by_organization_id": row.manager,
         "administered_by_organization_id": row.administrator,

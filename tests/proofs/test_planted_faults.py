@@ -98,6 +98,7 @@ async def contexts_until_found(probe: Probe) -> int | None:
     return None
 
 
+@pytest.mark.timeout(900)
 async def test_faults_in_walls_and_doors_are_found_by_comparing_rows(room: Room) -> None:
     world, rows = await settled(room)
     missed, most = [], 0
