@@ -9,6 +9,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from eyes import FromDatabase
+from leaks import watched
 from ledger import Ledger, build_ledger
 from room import Room, furnish
 from tillkeeper.access.operation import House
@@ -91,8 +93,11 @@ def house(db: Database, keyring: Keyring) -> House:
 
 
 @pytest.fixture(scope="session")
-def app(house: House) -> Edge:
-    return make_service(house)
+async def app(house: House, owner_url: str) -> AsyncGenerator[Edge]:
+    """Every answer to every test is read by the leak scanner first."""
+    eyes = FromDatabase(owner_url)
+    yield watched(make_service(house), eyes)
+    await eyes.close()
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
+from amounts import record_figure
 from facts import Actor
+from leaks import FromFacts, watched
 from random_worlds import Drawn, write
 from tillkeeper.access.identity import Signer, issue
 from tillkeeper.access.operation import House
@@ -45,12 +47,14 @@ class Room:
     login: str
     house: House
     app: Edge
+    eyes: FromFacts
     _tokens: dict[Actor, str] = field(default_factory=dict)
 
     async def settle(self, world: Drawn) -> None:
         """Make this the only world there is."""
         await self.owner.execute(f"TRUNCATE {_TABLES}")
         await write(world, self.owner, self.house.keyring.digest)
+        self.eyes.settle(world)
 
     def token(self, actor: Actor) -> str:
         """Return what /auth would have given to this actor."""
@@ -81,7 +85,10 @@ async def furnish(owner_url: str, login: str, keyring: Keyring) -> AsyncGenerato
     database = await Undone.open(login_url(url, login, "secret"), size=4)
     passwords = Passwords(keyring, memory_kib=8, passes=1)
     house = House(database, keyring, passwords)
-    yield Room(owner, url, login, house, make_service(house))
+    eyes = FromFacts()
+    yield Room(owner, url, login, house, watched(make_service(house), eyes), eyes)
+    figure = f"{eyes.number} answers of drawn worlds read"
+    record_figure("Main invisible from below: leak scanner", figure, eyes.leaks)
     await database.close()
     await owner.close()
     await first.execute(f"DROP DATABASE {_DATABASE} WITH (FORCE)")

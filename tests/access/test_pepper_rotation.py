@@ -10,6 +10,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from leaks import serve
 from tillkeeper.access.identity import Signer, issue
 from tillkeeper.access.operation import House
 from tillkeeper.access.peppers import (
@@ -19,7 +20,6 @@ from tillkeeper.access.peppers import (
     tell_of_the_end,
     tell_what_is_held,
 )
-from tillkeeper.app import make_service
 from tillkeeper.core.env import Env
 from tillkeeper.core.passwords import Passwords
 from tillkeeper.core.secrets import Keyring
@@ -42,7 +42,7 @@ def house_of(world: World, keyring: Keyring) -> House:
 
 
 def service_of(world: World, keyring: Keyring) -> Edge:
-    return make_service(house_of(world, keyring))
+    return serve(world.app, house_of(world, keyring))
 
 
 @pytest.fixture
@@ -248,7 +248,7 @@ async def test_a_page_goes_on_under_the_next_pepper(world: World, at: Clients) -
 
 async def test_a_house_takes_up_secrets_between_two_requests(world: World) -> None:
     house = house_of(world, ONLY_OLD)
-    async with client_of(make_service(house)) as client:
+    async with client_of(serve(world.app, house)) as client:
         await log_in(client, **pair_of(world, "vendor_test"))
         for keyring in (PREPARED, ACTIVE):
             house.take_up(keyring)

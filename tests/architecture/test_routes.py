@@ -32,7 +32,7 @@ NO_PARENT = (404, None)
 NO_ROW = (404, "E_AUDIT_ROW_NOT_FOUND")
 NO_PRINCIPAL = (404, "E_PRINCIPAL_NOT_FOUND")
 Said = tuple[int, str | None]
-BILLING_ADDRESS = ADDRESS | {"recipient": "Shop"}
+BILLING_ADDRESS = ADDRESS | {"recipient": "Billing"}
 NOBODYS_ROW = UUID(int=9 << 76 | 8 << 60 | 9)
 INVITATION = {"email": "someone@example.org"}
 
