@@ -9,6 +9,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from amounts import record_database
 from eyes import FromDatabase
 from leaks import watched
 from ledger import Ledger, build_ledger
@@ -43,6 +44,7 @@ async def owner_url(data_dir: Path) -> AsyncGenerator[str]:
     )
     connection = await asyncpg.connect(server.superuser_url())
     await connection.execute(f"CREATE DATABASE {_DATABASE}")
+    record_database(await connection.fetchval("SHOW server_version"))
     await connection.close()
     yield server.superuser_url(_DATABASE)
     await server.stop()

@@ -87,8 +87,9 @@ async def furnish(owner_url: str, login: str, keyring: Keyring) -> AsyncGenerato
     house = House(database, keyring, passwords)
     eyes = FromFacts()
     yield Room(owner, url, login, house, watched(make_service(house), eyes), eyes)
-    figure = f"{eyes.number} answers of drawn worlds read"
-    record_figure("Main invisible from below: leak scanner", figure, eyes.leaks)
+    if eyes.number:
+        figure = f"{eyes.number} answers of drawn worlds read"
+        record_figure("Main invisible from below: leak scanner", figure, eyes.leaks)
     await database.close()
     await owner.close()
     await first.execute(f"DROP DATABASE {_DATABASE} WITH (FORCE)")

@@ -11,7 +11,7 @@ import pytest
 
 from amounts import record_figure
 from asgi import call
-from leaks import Leak, Watched
+from leaks import Eyes, FromFacts, Leak, Watched
 from proofs.test_every_route import _cast
 from random_worlds import mail_of
 from room import Room
@@ -52,10 +52,10 @@ class WatchedLeaky(Watched, Leaky):
     """The same, watched."""
 
 
-def leaking(app: Edge, more: str = "", header: str = "") -> WatchedLeaky:
+def leaking(app: Edge, more: str = "", header: str = "", eyes: Eyes | None = None) -> WatchedLeaky:
     assert isinstance(app, Watched)
     parts = (app.door, app.apps, app.pages, app.is_logging_access, app.trusted_proxies)
-    return WatchedLeaky(*parts, more.encode(), header.encode(), eyes=app.eyes)
+    return WatchedLeaky(*parts, more.encode(), header.encode(), eyes=eyes or app.eyes)
 
 
 LEAKS: dict[str, Callable[[World], str]] = {
@@ -79,8 +79,10 @@ def mail_in(world: World, character: str) -> str:
 async def test_what_is_planted_in_an_answer_is_found(world: World) -> None:
     missed = []
     for name, leak in LEAKS.items():
-        for place in ("more", "header"):
-            planted = leaking(world.app, **{place: leak(world)})
+        text = leak(world)
+        for place in ("body", "header"):
+            parts = (text, "") if place == "body" else ("", text)
+            planted = leaking(world.app, *parts)
             for path in ("/me", f"/organizations/{world.shop}"):
                 try:
                     await asked(planted, world.shop_test, path)
@@ -110,10 +112,12 @@ async def asked(app: Edge, as_client: httpx.AsyncClient, path: str) -> httpx.Res
 async def test_the_eyes_on_drawn_worlds_find_what_is_planted(room: Room) -> None:
     cast = _cast()
     await room.settle(cast.world)
+    eyes = FromFacts()
+    eyes.settle(cast.world)
     actor = cast.actors["key of a managed organization", "TEST"]
     person = next(p for of, p in cast.world.state.roles if of == cast.ids["vendor"])
     for hidden in (str(cast.ids["kiosk"]), str(cast.ids["foreign"]), mail_of(person)):
-        planted = leaking(room.app, more=hidden)
+        planted = leaking(room.app, more=hidden, eyes=eyes)
         with pytest.raises(Leak):
             await call(planted, "GET", "/api/v0/me", token=room.token(actor))
 
