@@ -43,9 +43,9 @@ class Amounts:
 SMALL = Amounts(
     row_decisions=20_000_000,
     foreign_calls=20_000,
-    world_pairs=300,
+    world_pairs=200,
     pair_calls=12,
-    machine_runs=25,
+    machine_runs=15,
     machine_steps=20,
     field_values=3,
     field_actors=1,

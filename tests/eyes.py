@@ -99,6 +99,9 @@ async def _load(connection: Connection, roots: list[UUID]) -> Facts:
     for row in await connection.fetch(_ORGANIZATIONS, roots):
         state.organizations[row["id"]] = _organization(row)
         facts.names[row["id"]] = row["name"]
+        if row["billing_address_id"] is not None:
+            home = row["billing_address_organization_id"]
+            state.addresses[row["billing_address_id"]] = home
     ids = list(state.organizations)
     for row in await connection.fetch(_OF.format("api_keys"), ids):
         state.keys[row["id"]] = _key(row)

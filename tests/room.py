@@ -10,6 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 
 from amounts import record_figure
+from eyes import FromDatabase
 from facts import Actor
 from leaks import FromFacts, watched
 from random_worlds import Drawn, write
@@ -25,7 +26,6 @@ from tillkeeper.schema.migrate import login_url, migrate
 from tillkeeper.surfaces.http.edge import Edge
 from world import Connection
 
-_DATABASE = "proofs"
 _TABLES = ", ".join(metadata.tables)
 
 
@@ -74,11 +74,13 @@ class Room:
 
 
 @asynccontextmanager
-async def furnish(owner_url: str, login: str, keyring: Keyring) -> AsyncGenerator[Room]:
-    """Make the database with its schema, open it, and throw it away at the end."""
-    url = urlunsplit(urlsplit(owner_url)._replace(path=f"/{_DATABASE}"))
+async def furnish(
+    owner_url: str, login: str, keyring: Keyring, name: str = "proofs"
+) -> AsyncGenerator[Room]:
+    """Make a database with its schema, open it, and throw it away at the end."""
+    url = urlunsplit(urlsplit(owner_url)._replace(path=f"/{name}"))
     first = await asyncpg.connect(owner_url)
-    await first.execute(f"CREATE DATABASE {_DATABASE}")
+    await first.execute(f"CREATE DATABASE {name}")
     await migrate(url, login, "secret")
     owner = await asyncpg.connect(url)
     await teach_types(owner)
@@ -92,5 +94,18 @@ async def furnish(owner_url: str, login: str, keyring: Keyring) -> AsyncGenerato
         record_figure("Main invisible from below: leak scanner", figure, eyes.leaks)
     await database.close()
     await owner.close()
-    await first.execute(f"DROP DATABASE {_DATABASE} WITH (FORCE)")
+    await first.execute(f"DROP DATABASE {name} WITH (FORCE)")
     await first.close()
+
+
+@asynccontextmanager
+async def committing(room: Room) -> AsyncGenerator[Edge]:
+    """Serve on the room's database, and keep what is changed: one call meets what another left."""
+    database = await Database.open(login_url(room.owner_url, room.login, "secret"), size=2)
+    eyes = FromDatabase(room.owner_url)
+    house = House(database, room.house.keyring, room.house.passwords)
+    try:
+        yield watched(make_service(house), eyes)
+    finally:
+        await eyes.close()
+        await database.close()

@@ -22,7 +22,6 @@ TESTS = Path(__file__).parent.parent
 UNWATCHED = {
     "arena.py": "races are won within the time that reading takes",
     "proofs/test_cancellations.py": "it breaks half of them off, and compares the rest itself",
-    "proofs/test_world_pairs.py": "every byte is compared with that of another world",
     "service.py": "a process of its own, as people run it: the same code, past our reach",
 }
 """Where tests ask a service that is not watched, and why."""

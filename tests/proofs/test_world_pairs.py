@@ -1,31 +1,17 @@
 """T06: what an actor may not see changes nothing in any answer, to the last byte."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from random import Random
 
 import pytest
 
 from amounts import AMOUNTS, record_figure, share
 from dialogues import ROUTES, Dialogue
-from room import Room
-from tillkeeper.access.operation import House
-from tillkeeper.app import make_service
-from tillkeeper.db.pool import Database
-from tillkeeper.schema.migrate import login_url
+from room import Room, committing
 from tillkeeper.surfaces.http.edge import Edge
 from world_pairs import Pair, draw_pair, together
 
 # A pair of calls costs about 4 ms.
 PAIRS_AT_ONCE = 25
-
-
-@asynccontextmanager
-async def committing(room: Room) -> AsyncGenerator[Edge]:
-    """Serve on the room's database, and keep what is changed: one call meets what another left."""
-    database = await Database.open(login_url(room.owner_url, room.login, "secret"), size=2)
-    yield make_service(House(database, room.house.keyring, room.house.passwords))
-    await database.close()
 
 
 async def settle(room: Room, pairs: list[Pair]) -> None:
