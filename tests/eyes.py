@@ -16,9 +16,10 @@ from tillkeeper.db.pool import teach_types
 from world import Connection
 
 _VERSION = """
-SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS version,
+SELECT pg_current_snapshot()::text AS version,
   ARRAY(SELECT DISTINCT root_organization_id FROM organizations WHERE id = ANY ($1)) AS roots
 """
+"""The whole snapshot: its end alone stays the same when a transaction begun earlier commits."""
 _ORGANIZATIONS = "SELECT * FROM organizations WHERE root_organization_id = ANY ($1)"
 _OF = "SELECT * FROM {} WHERE organization_id = ANY ($1)"
 _EXISTING = """
@@ -55,7 +56,7 @@ class FromDatabase:
         if self._connection is not None:
             await self._connection.close()
 
-    async def look(self, asker: Actor | None) -> object:
+    async def look(self, asker: Actor | None) -> Facts:
         """Return the facts as they are now: what is answered may have gone by afterwards."""
         async with self._opened() as connection:
             return await self._facts(connection, {asker.organization} if asker else set())

@@ -5,12 +5,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+import asyncpg
 import httpx
 import pytest
 
 from amounts import record_figure
 from asgi import call
+from eyes import FromDatabase
+from facts import Actor
 from leaks import Eyes, FromFacts, Leak, Watched
 from proofs.test_every_route import _cast
 from random_worlds import mail_of
@@ -119,6 +123,23 @@ async def test_the_eyes_on_drawn_worlds_find_what_is_planted(room: Room) -> None
         planted = leaking(room.app, more=hidden, eyes=eyes)
         with pytest.raises(Leak):
             await call(planted, "GET", "/api/v0/me", token=room.token(actor))
+
+
+async def test_the_eyes_see_what_an_older_transaction_commits_last(
+    world: World, owner_url: str
+) -> None:
+    shop = UUID((await world.create_shop())["_id"])
+    asker = Actor("key", world.keys["vendor_test"]["id"], world.vendor, "TEST")
+    eyes, older = FromDatabase(owner_url), await asyncpg.connect(owner_url)
+    try:
+        async with older.transaction():
+            await older.execute("UPDATE organizations SET name = 'Renamed' WHERE id = $1", shop)
+            await world.owner.execute("SELECT pg_current_xact_id()")
+            assert (await eyes.look(asker)).names[shop] == "Kiosk"
+        assert (await eyes.look(asker)).names[shop] == "Renamed"
+    finally:
+        await older.close()
+        await eyes.close()
 
 
 def test_no_test_asks_a_service_that_is_not_watched() -> None:
