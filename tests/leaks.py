@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeAlias
 from uuid import UUID
 
 from facts import Actor, Id, Key, State
-from oracle import NOTHING, Sight, sees
+from oracle import NOTHING, Sight, is_visible, sees
 from probes import unlimited
 from random_worlds import Drawn, mail_of
 from tillkeeper.access.operation import House
@@ -174,7 +174,15 @@ def sight_of(exchange: Exchange, state: State, now: float) -> Sight:
         state = unlimited(actor, state)
     if exchange.is_report and actor.id in state.keys:
         state.keys = state.keys | {actor.id: replace(state.keys[actor.id], reach="all")}
-    return sees(actor, state, now)
+    found = sees(actor, state, now)
+    return _across(actor, state, now, found) if exchange.is_report else found
+
+
+def _across(actor: Actor, state: State, now: float, found: Sight) -> Sight:
+    """Add what lacks the env: to enable it one looks across, and the audit tells of that."""
+    missing = "organization:enable_env"
+    others = {each for each in state.organizations if is_visible(actor, missing, each, state, now)}
+    return replace(found, bare_ids=found.bare_ids | others)
 
 
 def _awake(actor: Actor, state: State) -> State:

@@ -43,7 +43,7 @@ class Asks(NamedTuple):
 
 
 NEW = ADDRESS | {"name": "Till"}
-BILLING = ADDRESS | {"recipient": "Till"}
+BILLING = ADDRESS | {"recipient": "Billing"}
 INVITATION = {"email": "{unique}@example.org"}
 OPERATIONS = {
     "createOrganization": Asks("organization:create", "parent", body=NEW),
