@@ -43,7 +43,7 @@ class Asks(NamedTuple):
 
 
 NEW = ADDRESS | {"name": "Till"}
-BILLING = ADDRESS | {"recipient": "Till"}
+BILLING = ADDRESS | {"recipient": "Billing"}
 INVITATION = {"email": "{unique}@example.org"}
 PUK = {"admin_puk": "0123456789", "new_admin_pin": "123456"}
 START = {"state": "ACTIVE", "client_id": "00000000-0000-4000-8000-000000000001"}

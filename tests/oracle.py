@@ -418,6 +418,7 @@ def sees(actor: Actor, state: State, now: float) -> Sight:
         for key in keys
         if shows(own, key.manager, orgs[key.organization].manager, state)
     }
+    bare |= {each for key in keys if isinstance(key.reach, frozenset) for each in key.reach}
     for field_name in ("contact", "payer", "address"):
         bare |= {getattr(row, field_name) for row in rows if not hides(field_name, own, row, state)}
     return Sight(

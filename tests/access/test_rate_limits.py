@@ -9,9 +9,9 @@ from uuid import uuid4
 import pytest
 
 from asgi import Answered, call
+from leaks import serve
 from tillkeeper.access.limits import Cell, Limits
 from tillkeeper.access.operator import sweep_rate_cells
-from tillkeeper.app import make_service
 from tillkeeper.core import secrets
 from tillkeeper.core.errors import RateLimited
 from tillkeeper.core.rates import Lane, Rate
@@ -30,7 +30,7 @@ def limited(world: World, *, life_seconds: float = LONG, **rates: str) -> Edge:
     parsed = {Lane(lane): Rate.parse(text) for lane, text in rates.items()}
     known = {lane: rate for lane, rate in parsed.items() if rate is not None}
     limits = Limits(known, life_seconds=life_seconds)
-    return make_service(replace(world.house, limits=limits))
+    return serve(world.app, replace(world.house, limits=limits))
 
 
 def token_of(world: World, character: str) -> str:
@@ -57,7 +57,7 @@ def remaining(answer: Answered, lane: str) -> int:
 @pytest.mark.parametrize("lane", [Lane.ACTOR, Lane.ORGANIZATION])
 async def test_exactly_the_burst_is_admitted(world: World, lane: Lane) -> None:
     limits = Limits({lane: Rate(40, 10**11)}, life_seconds=LONG)
-    app = make_service(replace(world.house, limits=limits))
+    app = serve(world.app, replace(world.house, limits=limits))
     assert [(await me(app, world)).status for _ in range(60)] == [200] * 40 + [429] * 20
 
 
@@ -149,7 +149,7 @@ async def test_a_refusal_says_how_long_to_wait(world: World) -> None:
 async def test_what_has_refilled_is_admitted_again(world: World) -> None:
     now = [0.0]
     limits = Limits({Lane.ACTOR: Rate(10, 10**10)}, clock=lambda: now[0])
-    app = make_service(replace(world.house, limits=limits))
+    app = serve(world.app, replace(world.house, limits=limits))
     assert await admitted(app, world, 20) == 10
     later = "UPDATE rate_cells SET tat = tat - 30 * 10::bigint ^ 9, leases = '{}'"
     await world.owner.execute(later)
@@ -310,7 +310,7 @@ async def test_where_the_cells_cannot_be_asked_nobody_is_let_in(
     """The only connection is out: as good as a database that is away."""
     database = await Database.open(serving_url, size=1)
     limits = Limits({Lane.ACTOR: Rate(10, 10**9), Lane.ADDRESS: Rate(10, 10**9)})
-    app = make_service(replace(world.house, db=database, limits=limits))
+    app = serve(world.app, replace(world.house, db=database, limits=limits))
     async with database.lend():
         asked = me(app, world), call(app, "GET", "/api/v0/nowhere"), call(app, "GET", "/api/v0/me")
         answers = await asyncio.gather(*asked)

@@ -34,7 +34,7 @@ NO_TSS = (404, "E_TSS_NOT_FOUND")
 NO_ROW = (404, "E_AUDIT_ROW_NOT_FOUND")
 NO_PRINCIPAL = (404, "E_PRINCIPAL_NOT_FOUND")
 Said = tuple[int, str | None]
-BILLING_ADDRESS = ADDRESS | {"recipient": "Shop"}
+BILLING_ADDRESS = ADDRESS | {"recipient": "Billing"}
 NOBODYS_TSS = UUID(int=4 << 76 | 8 << 60 | 11)
 NOBODYS_ROW = UUID(int=9 << 76 | 8 << 60 | 9)
 INVITATION = {"email": "someone@example.org"}

@@ -45,6 +45,15 @@ ASKED_OF_ONESELF = {
     Right.BILLING_ADDRESS_READ: "listBillingAddresses",
     Right.BILLING_ADDRESS_CREATE: "createBillingAddress",
     Right.TEST_DATA_DELETE: "deleteTestData",
+    Right.TSS_READ: "listTss",
+    Right.TSS_CREATE: "createTss",
+    Right.TSS_UPDATE: "updateTss",
+    Right.CLIENT_READ: "listClients",
+    Right.CLIENT_CREATE: "createClient",
+    Right.CLIENT_UPDATE: "updateClient",
+    Right.TRANSACTION_READ: "listTransactions",
+    Right.TRANSACTION_SIGN: "upsertTransaction",
+    Right.TRANSACTION_UPDATE: "updateTransactionMetadata",
 }
 ASKED_OF_ADDRESSES = {
     Right.BILLING_ADDRESS_UPDATE: "updateBillingAddress",
