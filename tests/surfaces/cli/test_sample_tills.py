@@ -59,7 +59,7 @@ async def run_the_sample(data_dir: Path, customers: Path) -> tuple[list[str], li
 
 async def list_tss(base_url: str, keys: Path) -> list[str]:
     found: list[str] = []
-    for customer in read_keys(keys):
+    for customer in sorted(read_keys(keys), key=lambda each: each.external_id):
         async with httpx.AsyncClient(base_url=base_url, timeout=30) as http:
             secret = {"api_key": customer.api_key, "api_secret": customer.api_secret}
             token = (await http.post("/auth", json=secret)).json()["access_token"]
