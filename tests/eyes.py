@@ -41,6 +41,8 @@ UNION ALL SELECT id::text, organization_id, env::text, 'client:read' FROM tss_cl
   WHERE id = ANY ($1::uuid[])
 UNION ALL SELECT id::text, organization_id, env::text, 'transaction:read' FROM transactions
   WHERE id = ANY ($1::uuid[])
+UNION ALL SELECT id::text, organization_id, env::text, 'export:read' FROM exports
+  WHERE id = ANY ($1::uuid[])
 """
 """What tills make, and the right to read it. It never changes hands: how things are once somebody
 has been answered is enough, and whole journals need not be read again for each answer."""

@@ -30,6 +30,7 @@ _TABLES = {
             "tss_clients",
             "transactions",
             "log_messages",
+            "exports",
         ),
         _WITHIN,
     ),

@@ -79,7 +79,7 @@ class Exchange:
 
 
 class Signed(NamedTuple):
-    """A TSS, client or transaction by its id, or a TSS by its serial number."""
+    """A TSS, client, transaction or export by its id, or a TSS by its serial number."""
 
     name: str
     organization: Id

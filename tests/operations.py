@@ -115,6 +115,14 @@ OPERATIONS = {
     "listTransactionsOfClient": Asks("transaction:read", "own", "tss"),
     "retrieveTransactionMetadata": Asks("transaction:read", "own", "tss"),
     "updateTransactionMetadata": Asks("transaction:update", "own", "tss", {}),
+    "createExport": Asks("export:create", "own", "tss", {}),
+    "retrieveExport": Asks("export:read", "own", "tss"),
+    "cancelExport": Asks("export:cancel", "own", "tss"),
+    "retrieveExportFile": Asks("export:read", "own", "tss"),
+    "listExports": Asks("export:read", "own"),
+    "listExportsOfTss": Asks("export:read", "own", "tss"),
+    "retrieveExportMetadata": Asks("export:read", "own", "tss"),
+    "updateExportMetadata": Asks("export:update", "own", "tss", {}),
 }
 MISSING = {
     "key": "E_API_KEY_NOT_FOUND",
@@ -125,7 +133,7 @@ MISSING = {
 }
 NO_ORGANIZATION = "E_ORGANIZATION_NOT_FOUND"
 IN_PATH = {"key": "key_id", "person": "user_id", "address": "address_id", "entry": "row_id"}
-BELOW_TSS = ("tss_id", "client_id", "tx_id_or_number")
+BELOW_TSS = ("tss_id", "client_id", "tx_id_or_number", "export_id")
 
 
 class Route(NamedTuple):

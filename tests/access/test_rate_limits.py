@@ -18,6 +18,7 @@ from tillkeeper.core.rates import Lane, Rate
 from tillkeeper.db.pool import Database
 from tillkeeper.settings import SettingsRefusal, read_settings
 from tillkeeper.surfaces.http.edge import Edge
+from tills import Till
 from world import ADDRESS, KEY, PASSWORD, World, client_of
 
 LIMITED = (429, "E_RATE_LIMITED")
@@ -119,6 +120,29 @@ async def test_bulk_has_a_lane_of_its_own(world: World) -> None:
     assert answers[0].headers["ratelimit-policy"] == '"bulk";q=2;w=200'
     other = limited(world, actor="0.01/3", bulk="0.01/2")
     assert (await create_in_bulk(other, world)).said == LIMITED
+
+
+async def test_an_export_and_the_list_of_a_tss_are_counted_each_by_itself(world: World) -> None:
+    """A look is not a download, one export not another, one reader's count not another's."""
+    till = await Till(world.shop_test).open()
+    exports = [uuid4() for _ in range(2)]
+    for number, each in enumerate(exports):
+        await till.send("PUT", f"/export/{each}", {}, start_date=number)
+    app = limited(world, export="0.01/2", tx_list="0.01/3")
+
+    async def asked(path: str, character: str = "shop_test") -> int:
+        where, token = f"/api/v2/tss/{till.tss_id}{path}", token_of(world, character)
+        return (await call(app, "GET", where, token=token)).status
+
+    one, other = (f"/export/{each}" for each in exports)
+    assert [await asked(one) for _ in range(3)] == [200, 200, 429]
+    assert [await asked(f"{one}/file") for _ in range(3)] == [404, 404, 429]
+    assert [await asked(f"{one}/"), await asked(one.upper().replace("EXPORT", "export"))] == [
+        429
+    ] * 2
+    assert [await asked(other), await asked(one, "vendor_test")] == [200, 200]
+    assert [await asked("/tx") for _ in range(4)] == [200, 200, 200, 429]
+    assert await asked("/export") == await asked("/client") == 200
 
 
 async def test_the_headers_say_what_is_left_and_count_down(world: World) -> None:

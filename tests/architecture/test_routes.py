@@ -133,6 +133,14 @@ EXPECTED = {
     "listTransactionsOfClient": of_tss(),
     "retrieveTransactionMetadata": of_tss(),
     "updateTransactionMetadata": of_tss({"till": "1"}),
+    "createExport": Expected(NO_TSS, (400, "E_DUPLICATE_EXPORT"), DENIED, NO_TSS, {}),
+    "retrieveExport": of_tss(),
+    "cancelExport": of_tss(),
+    "retrieveExportFile": Expected(NO_TSS, (404, "E_EXPORT_NOT_COMPLETED"), DENIED, NO_TSS),
+    "listExports": Expected(OK, OK, DENIED, OK),
+    "listExportsOfTss": of_tss(),
+    "retrieveExportMetadata": of_tss(),
+    "updateExportMetadata": of_tss({"till": "1"}),
 }
 QUERIES = {
     "explainAccess": "?principal={key_id}&organization_id={organization_id}&right=user:read",
@@ -141,6 +149,7 @@ PUBLIC = {"/api/v0/auth", "/api/v0/keys/leaked", "/api/v2/auth"}
 HIDDEN = {"invite_user_by_alias"}
 # What a client's own key or address names is theirs to lose: these come last.
 LAST = (
+    "cancelExport",
     "logOutAdmin",
     "setAdminPin",
     "createTss",
@@ -201,6 +210,7 @@ class About:
     tss_id: UUID = NOBODYS_TSS
     client_id: UUID = NOBODYS_TSS
     tx_id_or_number: UUID = NOBODYS_TSS
+    export_id: UUID = NOBODYS_TSS
     puk: str = "1234567890"
 
     async def ask(self, client: httpx.AsyncClient, route: Route) -> httpx.Response:
@@ -240,6 +250,8 @@ async def about_shop(world: World) -> About:
     till = await Till(world.shop_live).open()
     transaction_id = uuid4()
     await till.sign(transaction_id)
+    export_id = uuid4()
+    await till.send("PUT", f"/export/{export_id}", {}, start_date=1)
     return About(
         world.shop,
         world.keys["shop_live"]["id"],
@@ -248,6 +260,7 @@ async def about_shop(world: World) -> About:
         tss_id=till.tss_id,
         client_id=till.client_id,
         tx_id_or_number=transaction_id,
+        export_id=export_id,
         puk=till.puk,
     )
 

@@ -58,6 +58,7 @@ DOORS = {
     "lease_cell",
     "list_due_notices",
     "is_person_reached",
+    "list_due_exports",
     "list_due_purges",
     "list_due_tss",
     "list_pepper_holders",
@@ -129,6 +130,9 @@ NOT_GRANTED = [
     "UPDATE log_messages SET message = ''",
     "UPDATE log_messages SET counter = counter",
     "DELETE FROM log_messages",
+    "DELETE FROM exports",
+    "UPDATE exports SET filters = '{}'",
+    "UPDATE exports SET upto_counter = 0",
 ]
 """Digests, people, the audit, the outbox, kept answers, who stands above whom, what is signed."""
 NOT_WRITTEN = {"audit_rows": ("tx", "epoch", "salt"), "users": ("id", "email", "password_digest")}
@@ -148,6 +152,7 @@ def test_the_reviewed_lists_name_every_table() -> None:
     assert set(ENV_TABLES) == {
         "api_keys",
         "audit_rows",
+        "exports",
         "kept_answers",
         "key_uses",
         "log_messages",

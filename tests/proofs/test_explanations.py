@@ -54,6 +54,10 @@ ASKED_OF_ONESELF = {
     Right.TRANSACTION_READ: "listTransactions",
     Right.TRANSACTION_SIGN: "upsertTransaction",
     Right.TRANSACTION_UPDATE: "updateTransactionMetadata",
+    Right.EXPORT_READ: "listExports",
+    Right.EXPORT_CREATE: "createExport",
+    Right.EXPORT_UPDATE: "updateExportMetadata",
+    Right.EXPORT_CANCEL: "cancelExport",
 }
 ASKED_OF_ADDRESSES = {
     Right.BILLING_ADDRESS_UPDATE: "updateBillingAddress",

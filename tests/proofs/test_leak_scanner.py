@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
@@ -112,8 +112,10 @@ async def test_what_foreign_tills_have_made_is_found(world: World) -> None:
     keys = world.shop_test, world.shop_live, world.foreign_test
     own, live, foreign = [await Till(key).open() for key in keys]
     for till in (foreign, live):
-        sold = await till.sell()
-        for name in (till.tss_id, till.client_id, sold["_id"], sold["tss_serial_number"]):
+        sold, export_id = await till.sell(), uuid4()
+        await till.send("PUT", f"/export/{export_id}", {})
+        made = till.tss_id, till.client_id, sold["_id"], export_id, sold["tss_serial_number"]
+        for name in made:
             for reader in (world.shop_test, world.vendor_test):
                 with pytest.raises(Leak):
                     await asked(leaking(world.app, more=str(name)), reader, "/me")

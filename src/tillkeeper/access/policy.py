@@ -9,6 +9,7 @@ from tillkeeper.access import queries
 from tillkeeper.access.operation import Actor, ActorKind, Operation, Target
 from tillkeeper.access.rights import (
     DENIALS,
+    EXPORTS,
     IN_TEST_ALONE,
     PROFILE_WRITES,
     READS,
@@ -161,7 +162,7 @@ async def check_still_reached(grant: Grant) -> None:
 
 
 def _is_reading_alone(deed: Deed) -> bool:
-    return deed.actor.is_suspended and deed.right not in READS | TRANSACTIONS
+    return deed.actor.is_suspended and deed.right not in READS | TRANSACTIONS | EXPORTS
 
 
 def _lacks_right(deed: Deed) -> bool:
@@ -207,11 +208,9 @@ def _enables_from_test(deed: Deed) -> bool:
 
 
 def _is_closed(deed: Deed) -> bool:
-    return (
-        deed.target.status in _CLOSED
-        and deed.right not in READS
-        and deed.right is not Right.ORGANIZATION_SUSPEND
-    )
+    """Tell whether an archived organization refuses this: it is read, exported, or restored."""
+    is_open = deed.right in READS | EXPORTS or deed.right is Right.ORGANIZATION_SUSPEND
+    return deed.target.status in _CLOSED and not is_open
 
 
 def _denied(sentence: str) -> Callable[[Deed], Refusal]:

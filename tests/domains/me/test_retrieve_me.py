@@ -4,6 +4,7 @@ READS = [
     "api_key:read",
     "billing_address:read",
     "client:read",
+    "export:read",
     "organization:read",
     "transaction:read",
     "tss:read",
@@ -12,6 +13,9 @@ READS = [
 SIGNING = [
     "client:create",
     "client:update",
+    "export:cancel",
+    "export:create",
+    "export:update",
     "transaction:sign",
     "transaction:update",
     "tss:create",

@@ -44,13 +44,13 @@ class Bench:
             self.moved.notify_all()
 
     async def _do(self, house: House, subject: Subject) -> None:
-        await self._note(self.begun, subject.id)
+        await self._note(self.begun, subject.about[0])
         if self.work is not None:
             await self.work(house, subject)
-        await self._note(self.done, subject.id)
+        await self._note(self.done, subject.about[0])
 
     async def _give_up(self, _: House, subject: Subject) -> None:
-        await self._note(self.given_up, subject.id)
+        await self._note(self.given_up, subject.about[0])
 
 
 async def put_in(world: World, bench: Bench, about: UUID, *, then: str = "commit") -> None:
@@ -128,7 +128,7 @@ async def test_a_worker_that_loses_its_connection_comes_back(
     world: World, owner: Connection
 ) -> None:
     async def wait_at_first(_: House, subject: Subject) -> None:
-        if bench.begun.count(subject.id) == 1:
+        if bench.begun.count(subject.about[0]) == 1:
             await asyncio.Event().wait()
 
     bench, job = Bench(wait_at_first), uuid4()

@@ -17,7 +17,7 @@ class Subject(Struct, frozen=True):
 
     organization_id: UUID
     env: Env
-    id: UUID
+    about: tuple[UUID, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +33,13 @@ class Kind:
     tries_at_most: int = 5
 
 
-async def enqueue(grant: Grant, kind: str, about: UUID) -> None:
-    """Have something done after the grant's transaction commits, and only then."""
-    subject = Subject(grant.organization_id, grant.env, about)
-    await queries.insert_job(grant, kind, json.encode(subject), once=f"{kind} {about} {grant.env}")
+async def enqueue(grant: Grant, kind: str, *about: UUID) -> None:
+    """Have something done after the grant's transaction commits, and only then.
+
+    While the same waits or is at work it is not put in a second time.
+    """
+    payload = json.encode(Subject(grant.organization_id, grant.env, about))
+    await queries.insert_job(grant, kind, payload, once=f"{kind} {payload.decode()}")
 
 
 def read_subject(payload: bytes | None) -> Subject:

@@ -40,6 +40,7 @@ KEPT: Final[Mapping[str, str]] = {
     "tss_clients": _SIGNED,
     "transactions": _SIGNED,
     "log_messages": _SIGNED,
+    "exports": _SIGNED,
     "signing_authorities": "the installation's own: nobody's data are in it",
     "outbox_rows": "what happened is announced, the wiping too",
 }

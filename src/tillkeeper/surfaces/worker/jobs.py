@@ -100,7 +100,11 @@ def _doing(house: House, kind: Kind, ending: asyncio.Event) -> Callable[[Job], A
         error = work.exception()
         if error is None:
             return
-        said = {"kind": kind.name, "id": str(subject.id), "attempt": job.attempts + 1}
+        said = {
+            "kind": kind.name,
+            "about": [str(each) for each in subject.about],
+            "attempt": job.attempts + 1,
+        }
         if job.attempts + 1 >= kind.tries_at_most:
             log.error("job.given_up", **said, exc_info=error)
             await kind.give_up(house, subject)
