@@ -6,6 +6,7 @@ import signal
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import httpx2
@@ -15,6 +16,7 @@ from service import COMMAND, environment, free_port
 from tillkeeper.client import ApiProblem
 from tillkeeper.client.connection import Connection
 from tillkeeper.surfaces.cli.sample_tills import Admins, Till, read_keys
+from tillkeeper.surfaces.cli.tse_export import Verified, verify_export
 from tillkeeper.surfaces.cli.tse_qr import verify_qr
 from world import World
 
@@ -35,8 +37,8 @@ def own_dir() -> Generator[Path]:
     shutil.rmtree(path)
 
 
-async def run_the_sample(data_dir: Path, customers: Path) -> tuple[list[str], list[str]]:
-    """Start as a new user does, until it serves; return the receipts and each customer's TSS."""
+async def run_the_sample(data_dir: Path, customers: Path) -> tuple[list[str], list[Verified]]:
+    """Start as a new user does, until it serves; return the receipts and each TSS's export."""
     port = str(free_port())
     process = await asyncio.create_subprocess_exec(
         *(COMMAND, "demo", str(customers), "--port", port),
@@ -50,22 +52,37 @@ async def run_the_sample(data_dir: Path, customers: Path) -> tuple[list[str], li
         async with asyncio.timeout(90):
             while not lines or not lines[-1].startswith("Stop with Ctrl-C"):
                 lines.append((await process.stdout.readuntil()).decode().rstrip("\n"))
-        found = await list_tss(f"http://127.0.0.1:{port}/api/v2", data_dir / "sample-keys.csv")
+        found = await export_all(f"http://127.0.0.1:{port}/api/v2", data_dir)
     finally:
         process.send_signal(signal.SIGINT)
         await process.wait()
     return [line for line in lines if line.startswith("V0;")], found
 
 
-async def list_tss(base_url: str, keys: Path) -> list[str]:
-    found: list[str] = []
-    for customer in sorted(read_keys(keys), key=lambda each: each.external_id):
+async def export_all(base_url: str, data_dir: Path) -> list[Verified]:
+    """Let each customer export what its TSS has signed, and check it."""
+    found: list[Verified] = []
+    keys = read_keys(data_dir / "sample-keys.csv")
+    for customer in sorted(keys, key=lambda each: each.external_id):
         async with httpx.AsyncClient(base_url=base_url, timeout=30) as http:
             secret = {"api_key": customer.api_key, "api_secret": customer.api_secret}
             token = (await http.post("/auth", json=secret)).json()["access_token"]
-            answer = await http.get("/tss", headers={"authorization": f"Bearer {token}"})
-            found += [each["serial_number"] for each in answer.json()["data"]]
+            http.headers["authorization"] = f"Bearer {token}"
+            for tss in (await http.get("/tss")).json()["data"]:
+                file = data_dir / "export.tar"
+                await download(http, f"/tss/{tss['_id']}/export/{uuid4()}", file)
+                found.append(verify_export(file))
     return found
+
+
+async def download(http: httpx.AsyncClient, path: str, file: Path) -> None:
+    """Ask for an export, wait until the worker has made it, and fetch its file."""
+    assert (await http.put(path, json={})).status_code == 200
+    async with asyncio.timeout(60):
+        while (await http.get(path)).json()["state"] != "COMPLETED":  # noqa: ASYNC110 - by HTTP
+            await asyncio.sleep(0.05)
+    with file.open("wb") as target:
+        target.write((await http.get(f"{path}/file")).content)
 
 
 @pytest.mark.timeout(200)
@@ -73,14 +90,15 @@ async def test_each_customer_of_the_sample_signs_a_receipt_that_others_can_check
     own_dir: Path,
 ) -> None:
     data, customers = own_dir / "data", own_dir / "customers.csv"
-    texts, tss = await run_the_sample(data, customers)
+    texts, exports = await run_the_sample(data, customers)
     receipts = [verify_qr(text) for text in texts]
-    assert [each.serial_number for each in receipts] == tss
-    assert len(set(tss)) == 2
+    assert [each.serial_number for each in receipts] == [each.serial_number for each in exports]
+    assert len({each.serial_number for each in exports}) == 2
+    assert [(each.transactions, each.first_counter) for each in exports] == [(1, 1), (1, 1)]
     assert [each.transaction_number for each in receipts] == [1, 1]
     for file in ("sample-keys.csv", "sample-tills.json"):
         assert (data / file).stat().st_mode & 0o077 == 0
-    assert await run_the_sample(data, customers) == (texts, tss)
+    assert await run_the_sample(data, customers) == (texts, exports)
 
 
 class Breaking(httpx2.AsyncBaseTransport):
