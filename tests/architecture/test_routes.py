@@ -29,10 +29,12 @@ NO_ORGANIZATION = (404, "E_ORGANIZATION_NOT_FOUND")
 NO_ADDRESS = (404, "E_BILLING_ADDRESS_NOT_FOUND")
 NO_KEY = (404, "E_API_KEY_NOT_FOUND")
 NO_PARENT = (404, None)
+NO_AGREEMENT = (404, "E_AGREEMENT_NOT_FOUND")
 NO_ROW = (404, "E_AUDIT_ROW_NOT_FOUND")
 Said = tuple[int, str | None]
 BILLING_ADDRESS = ADDRESS | {"recipient": "Shop"}
 NOBODYS_ROW = UUID(int=9 << 76 | 8 << 60 | 9)
+PROPOSAL: Json = {"kind": "payer", "with_organization_id": str(NOBODYS_ROW)}
 INVITATION = {"email": "someone@example.org"}
 
 
@@ -95,6 +97,14 @@ EXPECTED = {
     "proveAuditEntry": of_organization(NO_ROW, DENIED),
     "listAuditSeals": Expected(OK, OK, DENIED, OK),
     "retrieveMe": Expected(OK, OK, OK, OK),
+    "listPayerPeriods": of_organization(OK, OK),
+    "proposeAgreement": of_organization(DENIED, DENIED, PROPOSAL),
+    "listAgreements": of_organization(OK, DENIED),
+    "retrieveAgreement": of_organization(NO_AGREEMENT, DENIED),
+    "analyseAgreement": of_organization(NO_AGREEMENT, DENIED),
+    "acceptAgreement": of_organization(NO_AGREEMENT, DENIED),
+    "declineAgreement": of_organization(NO_AGREEMENT, DENIED),
+    "withdrawAgreement": of_organization(NO_AGREEMENT, DENIED),
 }
 PUBLIC = {"/api/v0/auth", "/api/v2/auth"}
 HIDDEN = {"invite_user_by_alias"}
@@ -154,6 +164,7 @@ class About:
     address_id: UUID
     row_id: UUID = NOBODYS_ROW
     """Of an audit entry that nobody has: test_prove_audit_entry.py asks for others."""
+    agreement_id: UUID = NOBODYS_ROW
 
     async def ask(self, client: httpx.AsyncClient, route: Route) -> httpx.Response:
         path = route.path.format(**vars(self))

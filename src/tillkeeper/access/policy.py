@@ -67,6 +67,17 @@ async def require(
     return grant
 
 
+def check_for_new(grant: Grant, right: Right) -> None:
+    """Refuse who may not do this to what it is about to make below the granted organization.
+
+    What is new is in the actor's own env alone, as far as decisions about it need to know.
+    """
+    organization_id, env = grant.organization_id, grant.env
+    target = Target(organization_id, (env,), is_managed=False)
+    if sentence := denial(grant.op.actor, right, target, env):
+        raise AccessDenied(sentence, right=right, organization_id=organization_id, env=env)
+
+
 async def find_target(op: Operation, organization_id: UUID) -> Target | None:
     """Return what decisions need to know of an organization, if the actor reaches it."""
     if op.target is not None and op.target.organization_id == organization_id:

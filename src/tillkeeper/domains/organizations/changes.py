@@ -33,6 +33,7 @@ from tillkeeper.core.errors import (
     OrganizationHasChildren,
     OrganizationIsPayer,
     OrganizationNotFound,
+    PayerCircle,
     UserNotFound,
 )
 from tillkeeper.domains.organizations.columns import WRITTEN, shown_to
@@ -68,6 +69,7 @@ _WRITTEN = (
             "gln",
             "withhold_billing",
             "bill_to_organization",
+            "payer_named_by_organization_id",
             "managed_configuration",
             "billing_address_organization_id",
             "billing_address_id",
@@ -203,6 +205,10 @@ async def update_organization(
         raise ExternalIdConflict from error
     except asyncpg.ForeignKeyViolationError as error:
         raise _gone(error, row) from error
+    except asyncpg.CheckViolationError as error:
+        if error.constraint_name != "no_payer_circle":
+            raise
+        raise PayerCircle from error
 
 
 _SET_STATUS = _update(frozenset({"status", "status_reason", "grace_ends_at", "purge_at"}))

@@ -91,10 +91,19 @@ def _billing_address(reader: ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 def _billing_options(reader: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Withheld organizations learn that they are, never who pays."""
+    """Withheld organizations learn that they are, never who pays.
+
+    Who has named a payer out of its reach, with that payer's consent, goes on seeing it.
+    """
     table = organizations.c
     payer = table.bill_to_organization
-    is_seen = or_(payer == reader, func.reaches(reader, payer, type_=Boolean))
+    named_by = table.payer_named_by_organization_id
+    is_seen = or_(
+        payer == reader,
+        named_by == reader,
+        func.reaches(reader, payer, type_=Boolean),
+        func.reaches(reader, named_by, type_=Boolean),
+    )
     is_set = or_(table.gln.is_not(None), table.withhold_billing.is_not(None), payer.is_not(None))
     shown = func.jsonb_strip_nulls(
         func.jsonb_build_object(

@@ -1,0 +1,164 @@
+"""Reading agreements, and locking them."""
+
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Text,
+    Uuid,
+    bindparam,
+    case,
+    cast,
+    extract,
+    func,
+    literal,
+    select,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+
+from tillkeeper.access.policy import Grant
+from tillkeeper.core.errors import AgreementNotFound
+from tillkeeper.core.paging import Cursor
+from tillkeeper.core.status import AgreementKind, AgreementParty, AgreementState
+from tillkeeper.domains.agreements.wire import Agreement
+from tillkeeper.schema import agreements
+from tillkeeper.sql import Page, many, one_or_none
+
+
+class Found(Struct):
+    """What an analysis has found, and whose business it is: of no party, everybody's."""
+
+    party: AgreementParty | None
+    is_blocker: bool
+    finding: str
+    number: int | None
+    ids: list[UUID] | None
+
+
+class Party(Struct):
+    """An organization that has a copy."""
+
+    organization_id: UUID
+
+
+_table = agreements.c
+_ID = bindparam("agreement_id", type_=Uuid)
+# Nobody has to sweep: what is not decided in time reads as expired from that moment on.
+_STATE = case(
+    (
+        (_table.state == AgreementState.PROPOSED) & (_table.expires_at <= func.now()),
+        literal(AgreementState.EXPIRED.value, Text),
+    ),
+    else_=cast(_table.state, Text),
+)
+
+
+def _seconds(moment: ColumnElement[Any]) -> ColumnElement[Any]:
+    return cast(func.floor(extract("epoch", moment)), BigInteger)
+
+
+_SHOWN = (
+    _table.id,
+    literal("AGREEMENT", Text).label("type"),
+    _table.organization_id,
+    _table.kind,
+    _table.party,
+    _STATE.label("state"),
+    _table.about_organization_id,
+    _table.with_organization_id,
+    _table.note,
+    _table.withhold_billing,
+    _table.gln,
+    *(
+        _seconds(_table[name]).label(name)
+        for name in ("proposed_at", "expires_at", "accepted_at", "executed_at", "closed_at")
+    ),
+)
+_FIND = one_or_none(
+    select(*_SHOWN).where(_table.organization_id == bindparam("of", type_=Uuid), _table.id == _ID),
+    Agreement,
+)
+_LOCK = many(select(func.lock_agreement(_ID).table_valued("organization_id")), Party)
+
+
+async def find_agreement(grant: Grant, agreement_id: UUID, *, of: UUID) -> Agreement | None:
+    """Find the copy of one party within the walls."""
+    return await _FIND(grant.tx, of=of, agreement_id=agreement_id)
+
+
+async def get_agreement(grant: Grant, agreement_id: UUID) -> Agreement:
+    """Return the granted organization's copy."""
+    found = await find_agreement(grant, agreement_id, of=grant.organization_id)
+    if found is None:
+        raise AgreementNotFound(agreement_id)
+    return found
+
+
+async def lock_agreement(grant: Grant, agreement_id: UUID) -> Agreement | None:
+    """Read the granted organization's copy; all copies stay as they are until the operation ends.
+
+    Looked for before it is locked, so that nobody holds up an agreement that is none of theirs.
+    """
+    if await find_agreement(grant, agreement_id, of=grant.organization_id) is None:
+        return None
+    await lock_parties(grant, agreement_id)
+    return await find_agreement(grant, agreement_id, of=grant.organization_id)
+
+
+async def lock_parties(grant: Grant, agreement_id: UUID) -> list[UUID]:
+    """Lock all copies of an agreement, and return whose they are."""
+    parties = await _LOCK(grant.tx, agreement_id=agreement_id)
+    return [party.organization_id for party in parties]
+
+
+_FIND_ASKED = one_or_none(
+    select(*_SHOWN).where(
+        _table.organization_id == bindparam("of", type_=Uuid),
+        _table.about_organization_id == bindparam("about", type_=Uuid),
+        _table.kind == AgreementKind.PAYER,
+        bindparam("state", type_=Text) == _STATE,
+    ),
+    Agreement,
+)
+
+
+async def find_asked(grant: Grant, about: UUID, state: AgreementState) -> Agreement | None:
+    """Find what the actor's organization has asked of a payer of another one."""
+    return await _FIND_ASKED(grant.tx, of=grant.reader_id, about=about, state=state)
+
+
+_LIST = Page(
+    select(*_SHOWN, _table.proposed_at.label("created_at")).where(
+        _table.organization_id == bindparam("organization_id", type_=Uuid)
+    ),
+    orders={"cursor": [_table.proposed_at, _table.id]},
+    after=tuple_(_table.proposed_at, _table.id)
+    > tuple_(
+        bindparam("after_at", type_=TIMESTAMP(timezone=True)), bindparam("after_id", type_=Uuid)
+    ),
+    kind=cast(_table.kind, Text) == bindparam("kind", type_=Text),
+    state=bindparam("state", type_=Text) == _STATE,
+    about=_table.about_organization_id == bindparam("about", type_=Uuid),
+)
+
+
+async def list_agreements(
+    grant: Grant, after: Cursor | None, *, limit: int, **filters: object
+) -> tuple[list[Agreement], Cursor | None]:
+    """Return a page of the granted organization's copies, oldest first."""
+    values = {"organization_id": grant.organization_id, **filters}
+    return await _LIST.by_cursor(grant.tx, Agreement, limit=limit, after=after, **values)
+
+
+_ANALYSE_PAYER = many(select(func.analyse_payer(_ID).table_valued(*Found.__struct_fields__)), Found)
+
+
+async def analyse(grant: Grant, agreement: Agreement) -> list[Found]:
+    """Return what stands in the way, and what parties should know: of all sides."""
+    if agreement.state != AgreementState.PROPOSED:
+        return []
+    return await _ANALYSE_PAYER(grant.tx, agreement_id=agreement.id)
