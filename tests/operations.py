@@ -87,6 +87,7 @@ OPERATIONS = {
     "acceptAgreement": Asks("agreement:decide", about="agreement"),
     "declineAgreement": Asks("agreement:decide", about="agreement"),
     "withdrawAgreement": Asks("agreement:decide", about="agreement"),
+    "undoAgreement": Asks("agreement:decide", about="agreement"),
 }
 MISSING = {
     "key": "E_API_KEY_NOT_FOUND",

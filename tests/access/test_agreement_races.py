@@ -1,15 +1,17 @@
 """Two who decide at once: each race is run, by a third connection that holds what both want."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from uuid import UUID
 
 import asyncpg
+import httpx
 import pytest
 
-from access.test_races import held, together, wait_until
+from access.test_races import held, managed_by, together, wait_until
+from domains.agreements.test_moves import above, offer
 from domains.agreements.test_payers import ask, path_of, payer_of
-from world import Connection, World, said
+from world import ADDRESS, Connection, World, said
 
 COPIES = "SELECT id FROM agreements WHERE id = $1 FOR UPDATE"
 EXECUTED = "SELECT count(*) FROM audit_rows WHERE event = 'agreement.executed' AND target_id = $1"
@@ -53,24 +55,35 @@ async def test_acceptance_and_withdrawal_at_once_do_not_both_happen(
 async def test_two_halves_of_a_circle_are_not_accepted_at_once(
     world: World, holder: Connection
 ) -> None:
-    """Fails without the advisory lock in `refuse_payer_circle`, and without a fixed order in
-    `lock_concerned` by a deadlock."""
+    """Fails without the lock of every party in `lock_concerned`; and by a deadlock where that locks
+    first what the agreement is about."""
     one = await ask(world.vendor_live, world.vendor, world.stranger)
     other = await ask(world.stranger_live, world.stranger, world.vendor)
-    lock = "SELECT id FROM organizations WHERE id = ANY ($1) FOR UPDATE"
-    async with held(holder, lock, [world.vendor, world.stranger]):
-        tasks = [
-            asyncio.create_task(client.post(path_of(party, agreement, "/accept")))
-            for client, party, agreement in (
-                (world.stranger_live, world.stranger, one),
-                (world.vendor_live, world.vendor, other),
-            )
-        ]
-        await wait_until(world.owner, holder, waiting=2)
-    found = sorted([said(await task) for task in tasks], key=str)
-    assert found == [(200, None), (409, "E_AGREEMENT_BLOCKED")]
+    accepted = await both_behind(
+        world,
+        holder,
+        world.vendor_live.post(path_of(world.vendor, other, "/accept")),
+        world.stranger_live.post(path_of(world.stranger, one, "/accept")),
+    )
+    assert sorted(map(said, accepted), key=str) == [(200, None), (409, "E_AGREEMENT_BLOCKED")]
     payers = [await payer_of(world, each) for each in (world.vendor, world.stranger)]
     assert payers.count(None) == 1
+
+
+async def both_behind(
+    world: World,
+    holder: Connection,
+    first: Awaitable[httpx.Response],
+    second: Awaitable[httpx.Response],
+) -> list[httpx.Response]:
+    """Run two requests that want the stranger's row, held until both are waiting."""
+    lock = "SELECT id FROM organizations WHERE id = $1 FOR UPDATE"
+    tasks = []
+    async with held(holder, lock, world.stranger):
+        for number, request in enumerate((first, second), 1):
+            tasks.append(asyncio.ensure_future(request))
+            await wait_until(world.owner, holder, waiting=number)
+    return [await task for task in tasks]
 
 
 async def test_two_who_name_each_other_at_once_do_not_pay_in_a_circle(
@@ -94,3 +107,85 @@ async def test_two_who_name_each_other_at_once_do_not_pay_in_a_circle(
         await wait_until(world.owner, holder, waiting=2)
     found = sorted([said(await task) for task in tasks], key=str)
     assert found == [(200, None), (409, "E_PAYER_CIRCLE")]
+
+
+async def test_a_move_does_not_go_to_who_is_being_archived(
+    world: World, holder: Connection
+) -> None:
+    """Fails without the lock of every party in `lock_concerned`."""
+    offered = await offer(world.stranger_live, world.foreign, world.enterprise)
+    lock = "SELECT id FROM organizations WHERE id = $1 FOR UPDATE"
+    async with held(holder, lock, world.enterprise):
+        closing = asyncio.create_task(
+            world.vendor_live.post(
+                f"/organizations/{world.enterprise}/status", json={"status": "archived"}
+            )
+        )
+        await wait_until(world.owner, holder, waiting=1)
+        accepting = asyncio.create_task(
+            world.enterprise_live.post(path_of(world.enterprise, offered, "/accept"))
+        )
+        await wait_until(world.owner, holder, waiting=2)
+    assert (await closing).status_code == 200
+    assert said(await accepting) == (409, "E_AGREEMENT_BLOCKED")
+    assert (await above(world, world.foreign))[0] == world.stranger
+
+
+async def test_two_moves_that_cross_are_both_made(world: World, holder: Connection) -> None:
+    """Fails by a deadlock where `lock_concerned` locks the giver first."""
+    one = await offer(world.vendor_live, world.shop, world.stranger)
+    other = await offer(world.stranger_live, world.foreign, world.vendor)
+    accepted = await both_behind(
+        world,
+        holder,
+        world.vendor_live.post(path_of(world.vendor, other, "/accept")),
+        world.stranger_live.post(path_of(world.stranger, one, "/accept")),
+    )
+    assert [said(each) for each in accepted] == [(200, None)] * 2
+    assert (await above(world, world.shop))[0] == world.stranger
+    assert (await above(world, world.foreign))[0] == world.vendor
+
+
+async def test_what_is_made_during_a_handover_goes_along_or_comes_too_late(
+    world: World, holder: Connection
+) -> None:
+    """Fails where `lock_concerned` locks what moves with NO KEY UPDATE: the new shop would stay
+    within the reach of the old administrator."""
+    offered = await offer(world.vendor_live, world.enterprise, None, "handover")
+    lock = "SELECT id FROM organizations WHERE id = $1 FOR UPDATE"
+    async with held(holder, lock, world.branch):
+        accepting = asyncio.create_task(
+            world.enterprise_live.post(path_of(world.enterprise, offered, "/accept"))
+        )
+        await wait_until(world.owner, holder, waiting=1)
+        making = asyncio.create_task(
+            world.vendor_live.post("/organizations", json=managed_by(world.enterprise))
+        )
+        await wait_until(world.owner, holder, waiting=2)
+    assert (await accepting).status_code == 200
+    assert said(await making) == (404, None)
+    left = "SELECT count(*) FROM organizations WHERE $1 = ANY (reached_by) AND id <> $1"
+    assert await world.owner.fetchval(left, world.vendor) == len(("shop", "kiosk"))
+
+
+async def test_who_is_taken_back_at_once_makes_no_third_level(
+    world: World, holder: Connection
+) -> None:
+    """Fails without what `_INSERT_ADMINISTERED` asks of the row above: policy has said yes before
+    the undo made the organization an administered one again."""
+    offered = await offer(world.vendor_live, world.enterprise, None, "handover")
+    accepted = path_of(world.enterprise, offered, "/accept")
+    assert (await world.enterprise_live.post(accepted)).status_code == 200
+    lock = "SELECT id FROM organizations WHERE id = $1 FOR UPDATE"
+    async with held(holder, lock, world.branch):
+        undoing = asyncio.create_task(
+            world.vendor_live.post(path_of(world.vendor, offered, "/undo"))
+        )
+        await wait_until(world.owner, holder, waiting=1)
+        wanted = {"name": "Partner"} | ADDRESS
+        making = asyncio.create_task(world.enterprise_live.post("/organizations", json=wanted))
+        await wait_until(world.owner, holder, waiting=2)
+    assert (await undoing).json()["state"] == "undone"
+    assert (await making).status_code == 404
+    third = "SELECT count(*) FROM organizations WHERE administered_by_organization_id = $1"
+    assert await world.owner.fetchval(third, world.enterprise) == 0

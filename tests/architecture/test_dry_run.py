@@ -31,10 +31,20 @@ async def propose(client: httpx.AsyncClient, about: UUID, payer: UUID) -> UUID:
     return UUID(answer.json()["_id"])
 
 
+async def give_the_shop(world: World) -> UUID:
+    wanted = {"kind": "move", "with_organization_id": str(world.stranger)}
+    path = f"/organizations/{world.shop}/agreements"
+    offered = (await world.vendor_live.post(path, json=wanted)).json()
+    path = f"/organizations/{world.stranger}/agreements/{offered['_id']}/accept"
+    assert (await world.stranger_live.post(path)).status_code == 200
+    return UUID(offered["_id"])
+
+
 AGREED = {
     "acceptAgreement": ask_the_vendor,
     "declineAgreement": ask_the_vendor,
     "withdrawAgreement": ask_a_stranger,
+    "undoAgreement": give_the_shop,
 }
 """What the vendor has to decide."""
 

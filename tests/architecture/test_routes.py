@@ -105,6 +105,7 @@ EXPECTED = {
     "acceptAgreement": of_organization(NO_AGREEMENT, DENIED),
     "declineAgreement": of_organization(NO_AGREEMENT, DENIED),
     "withdrawAgreement": of_organization(NO_AGREEMENT, DENIED),
+    "undoAgreement": of_organization(NO_AGREEMENT, DENIED),
 }
 PUBLIC = {"/api/v0/auth", "/api/v2/auth"}
 HIDDEN = {"invite_user_by_alias"}

@@ -36,9 +36,11 @@ ENV_TABLES = sorted(set(TABLES) - WITHOUT_ENV_WALL - {"organizations"})
 DOORS = {
     "accept_agreement",
     "analyse_payer",
+    "analyse_transfer",
     "close_agreement",
     "end_payer",
     "execute_payer",
+    "execute_transfer",
     "keep_payer_periods",
     "lock_agreement",
     "lock_concerned",
@@ -69,6 +71,7 @@ DOORS = {
     "rotate_key",
     "set_password",
     "sweep_kept_answers",
+    "undo_transfer",
     "write_seal",
 }
 """Reviewed: the functions that see through the walls."""

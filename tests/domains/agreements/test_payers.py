@@ -93,7 +93,7 @@ async def test_whoever_is_named_the_answer_is_the_same(world: World) -> None:
             await world.owner.execute(gone, payer)
         asked = await ask(world.vendor_live, world.shop, payer)
         analysis = await world.vendor_live.get(path_of(world.vendor, asked, "/analysis"))
-        moments = ("_id", "with_organization_id", "proposed_at", "expires_at")
+        moments = ("_id", "with_organization_id", "proposed_at", "accepted_at", "expires_at")
         shape = {name: value for name, value in asked.items() if name not in moments}
         shapes.add(str(shape | analysis.json()))
         await world.vendor_live.post(path_of(world.vendor, asked, "/withdraw"))
@@ -150,7 +150,8 @@ async def test_nobody_is_asked_the_same_twice_at_once(world: World) -> None:
     wanted = {"kind": "payer", "with_organization_id": str(world.enterprise)}
     answer = await world.vendor_live.post(path_of(world.shop), json=wanted)
     assert said(answer) == (409, "E_AGREEMENT_PENDING")
-    await world.owner.execute("UPDATE agreements SET expires_at = now()")
+    late = "UPDATE agreements SET expires_at = now() WHERE organization_id = $1"
+    await world.owner.execute(late, world.vendor)
     assert (await world.vendor_live.post(path_of(world.shop), json=wanted)).status_code == 200
 
 
@@ -281,7 +282,9 @@ async def test_an_acceptance_repeated_with_its_key_is_replayed(world: World) -> 
     ("wrong", "field"),
     [
         ({"kind": "gift"}, "body.kind"),
-        ({"with_organization_id": None}, "body.with_organization_id"),
+        ({"with_organization_id": None}, "body"),
+        ({"kind": "move", "gln": "4012345000009"}, "body"),
+        ({"kind": "handover", "undo_seconds": 604_801}, "body.undo_seconds"),
         ({"with_organization_id": "shop"}, "body.with_organization_id"),
         ({"expires_in_seconds": 1}, "body.expires_in_seconds"),
         ({"note": "two\nlines"}, "body.note"),

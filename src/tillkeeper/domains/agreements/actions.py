@@ -6,24 +6,29 @@ from uuid import UUID
 from msgspec import structs
 
 from tillkeeper.access.policy import Grant
+from tillkeeper.access.trail import Event
 from tillkeeper.core.errors import (
     AgreementBlocked,
     AgreementNotFound,
     AgreementNotOpen,
     AgreementPending,
+    OrganizationNotFound,
     SchemaViolation,
 )
 from tillkeeper.core.ids import uuid4
 from tillkeeper.core.status import AgreementKind, AgreementParty, AgreementState
 from tillkeeper.domains.agreements import changes, queries, rules
-from tillkeeper.domains.agreements.changes import Proposal
+from tillkeeper.domains.agreements.changes import Proposal, Written
 from tillkeeper.domains.agreements.events import (
     AgreementAccepted,
     AgreementDeclined,
     AgreementEnded,
     AgreementExecuted,
     AgreementProposed,
+    AgreementUndone,
     AgreementWithdrawn,
+    OrganizationHandedOver,
+    OrganizationMoved,
     OrganizationPayerChanged,
 )
 from tillkeeper.domains.agreements.wire import Agreement, AgreementPropose, Analysis
@@ -37,23 +42,26 @@ async def propose(grant: Grant, wanted: AgreementPropose) -> Agreement:
     """
     if wanted.with_organization_id == grant.organization_id:
         raise SchemaViolation("body.with_organization_id", "should be another organization")
-    agreement = await ask_payer(grant, grant.organization_id, wanted)
+    if wanted.kind is AgreementKind.PAYER:
+        agreement = await ask_payer(grant, grant.organization_id, wanted)
+    else:
+        agreement = await _offer(grant, wanted)
     return structs.replace(agreement, analysis=await analyse(grant, agreement))
 
 
 async def ask_payer(grant: Grant, about: UUID, wanted: AgreementPropose) -> Agreement:
     """Ask an organization out of the actor's reach to pay for one within it."""
-    terms = {
-        "note": wanted.note,
-        "withhold_billing": wanted.withhold_billing,
-        "gln": wanted.gln,
-        "proposed_at": grant.op.now,
-        "expires_at": grant.op.now + timedelta(seconds=wanted.expires_in_seconds),
-        "undo_seconds": 0,
-    }
-    named = wanted.with_organization_id
-    proposal = Proposal(uuid4(), AgreementKind.PAYER, about, grant.reader_id, named, terms)
-    return await _propose(grant, proposal)
+    return await _propose(grant, wanted, about=about, proposer=grant.reader_id)
+
+
+async def _offer(grant: Grant, wanted: AgreementPropose) -> Agreement:
+    """Offer to give the granted organization to another one, or to give it up."""
+    rules.check_above(grant)
+    above = await queries.find_above(grant)
+    if above is None:
+        raise OrganizationNotFound(grant.organization_id)
+    giver = rules.giver_of(wanted, above)
+    return await _propose(grant, wanted, about=grant.organization_id, proposer=giver)
 
 
 async def ask_payer_instead(grant: Grant, about: UUID, wanted: AgreementPropose) -> Agreement:
@@ -92,13 +100,10 @@ async def accept(grant: Grant, agreement_id: UUID) -> Agreement:
     accepted = AgreementAccepted(agreement_id=agreement_id, kind=agreement.kind)
     await changes.record(grant, agreement_id, accepted, [grant.organization_id])
     if is_complete:
-        await changes.lock_concerned(grant, agreement_id)
-    found = await queries.analyse(grant, agreement)
-    analysis = rules.analysis_for(agreement.party, found)
-    if is_complete:
-        if any(each.is_blocker for each in found):
-            raise AgreementBlocked([each.name for each in analysis.blockers])
+        analysis = await _unblocked(grant, agreement)
         await _execute(grant, agreement, parties)
+    else:
+        analysis = await analyse(grant, agreement)
     changed = await queries.get_agreement(grant, agreement_id)
     return structs.replace(changed, analysis=analysis)
 
@@ -123,6 +128,27 @@ async def withdraw(grant: Grant, agreement_id: UUID) -> Agreement:
     return await queries.get_agreement(grant, agreement_id)
 
 
+async def undo(grant: Grant, agreement_id: UUID) -> Agreement:
+    """Put a moved or handed over organization back where it was, for who gave or received it."""
+    agreement, parties = await _locked(grant, agreement_id)
+    rules.check_undoable(agreement, grant.op.now)
+    await _unblocked(grant, agreement)
+    written = await changes.undo_transfer(grant, agreement)
+    event = AgreementUndone(agreement_id=agreement_id, kind=agreement.kind)
+    await _record(grant, agreement, parties, event, written)
+    return await queries.get_agreement(grant, agreement_id)
+
+
+async def _unblocked(grant: Grant, agreement: Agreement) -> Analysis:
+    """Lock what an agreement concerns, and refuse where anything on any side stands in the way."""
+    await changes.lock_concerned(grant, agreement.id)
+    found = await queries.analyse(grant, agreement)
+    analysis = rules.analysis_for(agreement.party, found)
+    if any(each.is_blocker for each in found):
+        raise AgreementBlocked([each.name for each in analysis.blockers])
+    return analysis
+
+
 async def _locked(grant: Grant, agreement_id: UUID) -> tuple[Agreement, list[UUID]]:
     agreement = await queries.lock_agreement(grant, agreement_id)
     if agreement is None:
@@ -132,14 +158,25 @@ async def _locked(grant: Grant, agreement_id: UUID) -> tuple[Agreement, list[UUI
     return agreement, parties
 
 
-async def _propose(grant: Grant, proposal: Proposal) -> Agreement:
+async def _propose(
+    grant: Grant, wanted: AgreementPropose, *, about: UUID, proposer: UUID
+) -> Agreement:
+    agreement_id, named = uuid4(), wanted.with_organization_id
+    terms = {
+        "note": wanted.note,
+        "withhold_billing": wanted.withhold_billing,
+        "gln": wanted.gln,
+        "proposed_at": grant.op.now,
+        "expires_at": grant.op.now + timedelta(seconds=wanted.expires_in_seconds),
+        "undo_seconds": wanted.undo_seconds,
+    }
+    proposal = Proposal(agreement_id, wanted.kind, about, proposer, named, terms)
     parties = await changes.propose(grant, proposal)
     if not parties:
         raise AgreementPending
-    agreement_id = proposal.agreement_id
     event = AgreementProposed(agreement_id=agreement_id, kind=proposal.kind)
     await changes.record(grant, agreement_id, event, parties)
-    proposed = await queries.find_agreement(grant, agreement_id, of=proposal.proposer)
+    proposed = await queries.find_agreement(grant, agreement_id, of=proposer)
     if proposed is None:
         raise AgreementNotFound(agreement_id)
     return proposed
@@ -160,19 +197,33 @@ async def _close(grant: Grant, agreement: Agreement, state: AgreementState) -> N
 
 
 async def _execute(grant: Grant, agreement: Agreement, parties: list[UUID]) -> None:
-    about = agreement.about_organization_id
-    written = await changes.execute_payer(grant, agreement)
+    if agreement.kind == AgreementKind.PAYER:
+        written = await changes.execute_payer(grant, agreement)
+    else:
+        written = await changes.execute_transfer(grant, agreement)
     event = AgreementExecuted(agreement_id=agreement.id, kind=agreement.kind)
-    await changes.record(grant, agreement.id, event, parties)
-    changed = OrganizationPayerChanged(organization_id=about)
-    await changes.record(grant, agreement.id, changed, [about], written)
+    await _record(grant, agreement, parties, event, written)
 
 
 async def _end_payer(grant: Grant, agreement: Agreement, parties: list[UUID]) -> None:
-    about = agreement.about_organization_id
     await changes.lock_concerned(grant, agreement.id)
     written = await changes.end_payer(grant, agreement)
     event = AgreementEnded(agreement_id=agreement.id, kind=agreement.kind)
+    await _record(grant, agreement, parties, event, written)
+
+
+_HAPPENS: dict[str, type[Event]] = {
+    AgreementKind.PAYER: OrganizationPayerChanged,
+    AgreementKind.MOVE: OrganizationMoved,
+    AgreementKind.HANDOVER: OrganizationHandedOver,
+}
+
+
+async def _record(
+    grant: Grant, agreement: Agreement, parties: list[UUID], event: Event, written: Written | None
+) -> None:
+    """Tell each party what came of the agreement, and the organization what came of it."""
     await changes.record(grant, agreement.id, event, parties)
-    changed = OrganizationPayerChanged(organization_id=about)
-    await changes.record(grant, agreement.id, changed, [about], written)
+    about = agreement.about_organization_id
+    happened = _HAPPENS[agreement.kind](organization_id=about)
+    await changes.record(grant, agreement.id, happened, [about], written)

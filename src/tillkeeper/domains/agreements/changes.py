@@ -11,13 +11,13 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 
 from tillkeeper.access.policy import Grant
 from tillkeeper.access.trail import Event, recorded_as
-from tillkeeper.core.errors import PayerCircle
+from tillkeeper.core.errors import AgreementBlocked, PayerCircle
 from tillkeeper.core.ids import mint_row_id
 from tillkeeper.core.status import AgreementKind, AgreementState
-from tillkeeper.domains.agreements.queries import Party
+from tillkeeper.domains.agreements.queries import AT_MOST_SECONDS, Party
 from tillkeeper.domains.agreements.wire import Agreement
 from tillkeeper.schema import agreements
-from tillkeeper.sql import execute, many, one_or_none
+from tillkeeper.sql import Query, execute, many, one_or_none
 
 
 class Answer(Struct):
@@ -72,10 +72,14 @@ _CLOSE = execute(
         )
     )
 )
-_LOCK_CONCERNED = execute(select(func.lock_concerned(_ID)))
+_LOCK_CONCERNED = execute(select(func.lock_concerned(_ID)), at_most_seconds=AT_MOST_SECONDS)
 _WRITTEN = [column("before", JSONB), column("after", JSONB)]
 _EXECUTE_PAYER = one_or_none(select(func.execute_payer(_ID, _AT).table_valued(*_WRITTEN)), Written)
 _END_PAYER = one_or_none(select(func.end_payer(_ID, _AT).table_valued(*_WRITTEN)), Written)
+_EXECUTE_TRANSFER, _UNDO_TRANSFER = (
+    many(select(door(_ID, _AT).table_valued(*_WRITTEN)), Written, at_most_seconds=AT_MOST_SECONDS)
+    for door in (func.execute_transfer, func.undo_transfer)
+)
 _RECORD = execute(
     select(
         func.record_agreement(
@@ -122,6 +126,25 @@ async def execute_payer(grant: Grant, agreement: Agreement) -> Written | None:
 async def end_payer(grant: Grant, agreement: Agreement) -> Written | None:
     """Let the payer pay no longer."""
     return await _END_PAYER(grant.tx, agreement_id=agreement.id, at=grant.op.now)
+
+
+async def execute_transfer(grant: Grant, agreement: Agreement) -> Written:
+    """Let the organization, and all that it manages, stand below who receives it."""
+    return await _transfer(_EXECUTE_TRANSFER, grant, agreement)
+
+
+async def undo_transfer(grant: Grant, agreement: Agreement) -> Written:
+    """Put the organization back, with what it lost and has not been given anew."""
+    return await _transfer(_UNDO_TRANSFER, grant, agreement)
+
+
+async def _transfer(door: Query[list[Written]], grant: Grant, agreement: Agreement) -> Written:
+    try:
+        written = await door(grant.tx, agreement_id=agreement.id, at=grant.op.now)
+    except asyncpg.UniqueViolationError as error:
+        # Somebody took the external_id in between: only the rows of this tree are locked.
+        raise AgreementBlocked([]) from error
+    return written[0]
 
 
 async def record(

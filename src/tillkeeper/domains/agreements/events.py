@@ -31,10 +31,23 @@ class AgreementExecuted(Event, frozen=True, tag="agreement.executed"):
     kind: AgreementKind
 
 
+class AgreementUndone(Event, frozen=True, tag="agreement.undone"):
+    agreement_id: UUID
+    kind: AgreementKind
+
+
 class AgreementEnded(Event, frozen=True, tag="agreement.ended"):
     agreement_id: UUID
     kind: AgreementKind
 
 
 class OrganizationPayerChanged(Event, frozen=True, tag="organization.payer_changed"):
+    organization_id: UUID
+
+
+class OrganizationMoved(Event, frozen=True, tag="organization.moved"):
+    organization_id: UUID
+
+
+class OrganizationHandedOver(Event, frozen=True, tag="organization.handed_over"):
     organization_id: UUID

@@ -1,18 +1,15 @@
 """Reading agreements, and locking them."""
 
-from typing import Any
+from datetime import datetime
 from uuid import UUID
 
 from msgspec import Struct
 from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
     Text,
     Uuid,
     bindparam,
     case,
     cast,
-    extract,
     func,
     literal,
     select,
@@ -25,8 +22,8 @@ from tillkeeper.core.errors import AgreementNotFound
 from tillkeeper.core.paging import Cursor
 from tillkeeper.core.status import AgreementKind, AgreementParty, AgreementState
 from tillkeeper.domains.agreements.wire import Agreement
-from tillkeeper.schema import agreements
-from tillkeeper.sql import Page, many, one_or_none
+from tillkeeper.schema import agreements, organizations
+from tillkeeper.sql import Page, in_seconds, many, one_or_none
 
 
 class Found(Struct):
@@ -45,6 +42,15 @@ class Party(Struct):
     organization_id: UUID
 
 
+class Above(Struct):
+    """Who stands above an organization."""
+
+    managed_by_organization_id: UUID | None
+    administered_by_organization_id: UUID | None
+
+
+AT_MOST_SECONDS = 120
+"""For what is done to a tree as a whole: 100,000 organizations are to move in one piece."""
 _table = agreements.c
 _ID = bindparam("agreement_id", type_=Uuid)
 # Nobody has to sweep: what is not decided in time reads as expired from that moment on.
@@ -55,10 +61,6 @@ _STATE = case(
     ),
     else_=cast(_table.state, Text),
 )
-
-
-def _seconds(moment: ColumnElement[Any]) -> ColumnElement[Any]:
-    return cast(func.floor(extract("epoch", moment)), BigInteger)
 
 
 _SHOWN = (
@@ -74,9 +76,17 @@ _SHOWN = (
     _table.withhold_billing,
     _table.gln,
     *(
-        _seconds(_table[name]).label(name)
-        for name in ("proposed_at", "expires_at", "accepted_at", "executed_at", "closed_at")
+        in_seconds(_table[name]).label(name)
+        for name in (
+            "proposed_at",
+            "expires_at",
+            "accepted_at",
+            "executed_at",
+            "undo_ends_at",
+            "closed_at",
+        )
     ),
+    case((_table.kind != AgreementKind.PAYER, _table.undo_seconds)).label("undo_seconds"),
 )
 _FIND = one_or_none(
     select(*_SHOWN).where(_table.organization_id == bindparam("of", type_=Uuid), _table.id == _ID),
@@ -157,8 +167,42 @@ async def list_agreements(
 _ANALYSE_PAYER = many(select(func.analyse_payer(_ID).table_valued(*Found.__struct_fields__)), Found)
 
 
+_ANALYSE_TRANSFER = many(
+    select(func.analyse_transfer(_ID).table_valued(*Found.__struct_fields__)),
+    Found,
+    at_most_seconds=AT_MOST_SECONDS,
+)
+
+
 async def analyse(grant: Grant, agreement: Agreement) -> list[Found]:
-    """Return what stands in the way, and what parties should know: of all sides."""
-    if agreement.state != AgreementState.PROPOSED:
+    """Return what stands in the way, and what parties should know: of all sides.
+
+    Of what is proposed, and of undoing what can be undone; of anything else there is nothing.
+    """
+    is_proposed = agreement.state == AgreementState.PROPOSED
+    if agreement.kind == AgreementKind.PAYER:
+        return await _ANALYSE_PAYER(grant.tx, agreement_id=agreement.id) if is_proposed else []
+    if not is_proposed and not is_undoable(agreement, grant.op.now):
         return []
-    return await _ANALYSE_PAYER(grant.tx, agreement_id=agreement.id)
+    return await _ANALYSE_TRANSFER(grant.tx, agreement_id=agreement.id)
+
+
+def is_undoable(agreement: Agreement, now: datetime) -> bool:
+    """Tell whether it was carried out, and the time in which it may be undone still runs."""
+    ends_at = agreement.undo_ends_at
+    is_executed = agreement.state == AgreementState.EXECUTED
+    return is_executed and ends_at is not None and now.timestamp() < ends_at
+
+
+_FIND_ABOVE = one_or_none(
+    select(
+        organizations.c.managed_by_organization_id,
+        organizations.c.administered_by_organization_id,
+    ).where(organizations.c.id == bindparam("organization_id", type_=Uuid)),
+    Above,
+)
+
+
+async def find_above(grant: Grant) -> Above | None:
+    """Return who manages or administers the granted organization: for who stands above it."""
+    return await _FIND_ABOVE(grant.tx, organization_id=grant.organization_id)

@@ -144,6 +144,21 @@ async def withdraw_agreement(
     return await actions.withdraw(grant, agreement_id)
 
 
+@post(
+    "/{agreement_id:uuid}/undo",
+    operation_id="undoAgreement",
+    summary="Undo a move or a handover within its time, for who gave or who received",
+    status_code=200,
+    opt=resource(queries.lock_agreement),
+    responses=change_refusals(*_DECIDING, errors.AgreementBlocked),
+)
+async def undo_agreement(
+    op: Op, organization_id: FromPath[UUID], agreement_id: FromPath[UUID]
+) -> Agreement:
+    grant = await require(op, Right.AGREEMENT_DECIDE, organization_id)
+    return await actions.undo(grant, agreement_id)
+
+
 router = Router(
     "/organizations/{organization_id:uuid}/agreements",
     route_handlers=[
@@ -154,6 +169,7 @@ router = Router(
         accept_agreement,
         decline_agreement,
         withdraw_agreement,
+        undo_agreement,
     ],
     tags=["Agreements"],
 )

@@ -10,14 +10,23 @@ from tillkeeper.core.wire import Gln, Line, Reply, Request
 
 
 class AgreementPropose(Request, kw_only=True):
-    kind: Literal["payer"]
-    with_organization_id: UUID
-    """Who is to pay."""
+    kind: AgreementKind
+    with_organization_id: UUID | None = None
+    """Who is to pay, to manage or to administer; nobody, where administration is given up."""
     note: Line | None = None
     """Said to every party, in the proposer's words."""
     withhold_billing: bool | None = None
     gln: Gln | None = None
+    undo_seconds: Annotated[int, Meta(ge=0, le=604_800)] = 86_400
+    """For how long a move or a handover may be undone by who gave or received."""
     expires_in_seconds: Annotated[int, Meta(ge=3_600, le=7_776_000)] = 1_209_600
+
+    def __post_init__(self) -> None:
+        if self.with_organization_id is None and self.kind is not AgreementKind.HANDOVER:
+            raise ValueError(f"with_organization_id is required for a {self.kind}")
+        is_billed = self.withhold_billing is not None or self.gln is not None
+        if is_billed and self.kind is not AgreementKind.PAYER:
+            raise ValueError("withhold_billing and gln belong to a payer")
 
 
 class Finding(Reply, kw_only=True):
@@ -58,8 +67,10 @@ class Agreement(Reply, kw_only=True):
     accepted_at: int | None = None
     """When this party accepted; whether the others have is theirs to tell."""
     executed_at: int | None = None
+    undo_seconds: int | None = None
+    undo_ends_at: int | None = None
     closed_at: int | None = None
-    """When it was declined, withdrawn or ended."""
+    """When it was declined, withdrawn, undone or ended."""
     analysis: Analysis | None = None
     """In the answer to a proposal and an acceptance: what was found at that moment."""
 

@@ -2,22 +2,17 @@
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
 from uuid import UUID
 
 import asyncpg
 from msgspec import Struct
 from sqlalchemy import (
-    BigInteger,
     Boolean,
-    ColumnElement,
     Text,
     Uuid,
     bindparam,
     case,
-    cast,
     delete,
-    extract,
     func,
     insert,
     literal,
@@ -36,7 +31,7 @@ from tillkeeper.domains.billing.events import (
 )
 from tillkeeper.domains.billing.wire import BillingAddress, PayerPeriod
 from tillkeeper.schema import billing_addresses, organizations, payer_periods
-from tillkeeper.sql import Page, differs, given, many, one_or_none
+from tillkeeper.sql import Page, differs, given, in_seconds, many, one_or_none
 
 
 class Owner(Struct):
@@ -228,14 +223,10 @@ _SEES_PAYER = or_(
 )
 
 
-def _seconds(moment: ColumnElement[Any]) -> ColumnElement[Any]:
-    return cast(func.floor(extract("epoch", moment)), BigInteger)
-
-
 _LIST_PERIODS = many(
     select(
-        _seconds(_periods.starts_at).label("starts_at"),
-        _seconds(_periods.ends_at).label("ends_at"),
+        in_seconds(_periods.starts_at).label("starts_at"),
+        in_seconds(_periods.ends_at).label("ends_at"),
         case((_SEES_PAYER, _periods.bill_to_organization)).label("bill_to_organization"),
         _periods.withhold_billing,
     )

@@ -25,16 +25,16 @@ from tillkeeper.core.errors import (
     UserNotFound,
 )
 from tillkeeper.core.ids import uuid4
-from tillkeeper.core.status import OrganizationStatus
+from tillkeeper.core.status import AgreementKind, OrganizationStatus
 from tillkeeper.core.wire import Done
 from tillkeeper.domains.agreements import actions as agreements
+from tillkeeper.domains.agreements.events import OrganizationHandedOver
 from tillkeeper.domains.agreements.wire import AgreementPropose
 from tillkeeper.domains.organizations import changes, queries, rules
 from tillkeeper.domains.organizations.events import (
     OrganizationCreated,
     OrganizationDeleted,
     OrganizationEnvEnabled,
-    OrganizationHandedOver,
     OrganizationStatusChanged,
     OrganizationUpdated,
 )
@@ -207,7 +207,7 @@ async def ask(grant: Grant, organization: Organization, payment: Payment | None)
     if asked is None or asked.bill_to_organization is None:
         return organization
     wanted = AgreementPropose(
-        kind="payer",
+        kind=AgreementKind.PAYER,
         with_organization_id=asked.bill_to_organization,
         withhold_billing=asked.withhold_billing,
         gln=asked.gln,

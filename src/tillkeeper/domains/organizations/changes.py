@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 from msgspec import Struct
 from sqlalchemy import (
+    ColumnElement,
     Text,
     Uuid,
     bindparam,
@@ -36,12 +37,13 @@ from tillkeeper.core.errors import (
     PayerCircle,
     UserNotFound,
 )
+from tillkeeper.domains.agreements.events import OrganizationHandedOver
+from tillkeeper.domains.agreements.queries import AT_MOST_SECONDS
 from tillkeeper.domains.organizations.columns import WRITTEN, shown_to
 from tillkeeper.domains.organizations.events import (
     OrganizationCreated,
     OrganizationDeleted,
     OrganizationEnvEnabled,
-    OrganizationHandedOver,
     OrganizationStatusChanged,
     OrganizationUpdated,
 )
@@ -94,10 +96,11 @@ _opened = select(
 _RETURNED = (*shown_to(_READER), organizations.c.id.label("trail_organization_id"))
 
 
-def _insert_below(relation: str) -> Change[Organization | None]:
+def _insert_below(relation: str, *above: ColumnElement[bool]) -> Change[Organization | None]:
     """Compile an insert below the granted organization; whoever reaches that one reaches it.
 
-    The row above is locked as the foreign key locks it: a handover of that moment waits.
+    The row above is locked as the foreign key locks it: a handover of that moment waits. What has
+    to be true `above` is asked once more of the row that is locked.
     """
     row = given(*_WRITTEN, *_BORN) | {
         "id": _NEW_ID,
@@ -107,7 +110,7 @@ def _insert_below(relation: str) -> Change[Organization | None]:
     source = (
         select(*row.values())
         .select_from(_main.join(_opened, true()))
-        .where(_main.c.id == _ID)
+        .where(_main.c.id == _ID, *above)
         .with_for_update(read=True, key_share=True, of=_main)
     )
     return change(
@@ -120,7 +123,9 @@ def _insert_below(relation: str) -> Change[Organization | None]:
 
 
 _INSERT_MANAGED = _insert_below("managed_by_organization_id")
-_INSERT_ADMINISTERED = _insert_below("administered_by_organization_id")
+_INSERT_ADMINISTERED = _insert_below(
+    "administered_by_organization_id", _main.c.administered_by_organization_id.is_(None)
+)
 _FIRST = given(*_WRITTEN, *_BORN) | {
     "id": _NEW_ID,
     "reached_by": array([_NEW_ID]),
@@ -276,7 +281,7 @@ async def delete_organization(grant: Grant, event: OrganizationDeleted) -> bool:
                 raise OrganizationHasChildren from error
 
 
-_HAND_OVER = execute(select(func.hand_over(_ID)))
+_HAND_OVER = execute(select(func.hand_over(_ID)), at_most_seconds=AT_MOST_SECONDS)
 
 
 async def hand_over(grant: Grant, event: OrganizationHandedOver) -> None:

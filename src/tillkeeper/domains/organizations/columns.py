@@ -6,13 +6,10 @@ SQL, because lists, single reads and writes all answer with it; only `queries` i
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     Boolean,
     ColumnElement,
     and_,
     case,
-    cast,
-    extract,
     func,
     or_,
     true,
@@ -22,6 +19,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from tillkeeper.access.sight import creator
 from tillkeeper.core.status import OrganizationStatus
 from tillkeeper.schema import organizations
+from tillkeeper.sql import in_seconds
 
 WRITTEN = tuple(
     organizations.c[name]
@@ -67,14 +65,10 @@ def shown_to(reader: ColumnElement[Any]) -> list[ColumnElement[Any]]:
         ),
         case((table.status == OrganizationStatus.ACTIVE, None), else_=table.status).label("status"),
         table.status_reason,
-        _seconds(table.grace_ends_at).label("grace_ends_at"),
-        _seconds(table.purge_at).label("purge_at"),
+        in_seconds(table.grace_ends_at).label("grace_ends_at"),
+        in_seconds(table.purge_at).label("purge_at"),
         case((table.is_delete_protected, true())).label("delete_protection"),
     ]
-
-
-def _seconds(moment: ColumnElement[Any]) -> ColumnElement[Any]:
-    return cast(func.floor(extract("epoch", moment)), BigInteger)
 
 
 def _contact_person(reader: ColumnElement[Any]) -> ColumnElement[Any]:
