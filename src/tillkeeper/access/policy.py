@@ -45,7 +45,12 @@ class Grant:
 
 
 async def require(
-    op: Operation, right: Right, organization_id: UUID, env: Env | None = None
+    op: Operation,
+    right: Right,
+    organization_id: UUID,
+    env: Env | None = None,
+    *,
+    enabling: Env | None = None,
 ) -> Grant:
     """Return a Grant; refuse as not found what may not be seen, as denied what may.
 
@@ -59,6 +64,9 @@ async def require(
         raise OrganizationSuspended
     if sentence := denial(op.actor, right, target, wanted):
         raise AccessDenied(sentence, right=right, organization_id=organization_id, env=wanted)
+    if enabling is not None and not _may_enable(op.actor, target, enabling):
+        sentence = f"A TEST key may not enable {enabling}: use a LIVE key, or log in"
+        raise AccessDenied(sentence, right=right, organization_id=organization_id, env=enabling)
     if is_closed_to(right, target):
         raise OrganizationArchived
     grant = Grant(op, right, organization_id, wanted)
@@ -141,6 +149,11 @@ def _fits_relation(actor: Actor, right: Right, target: Target) -> bool:
     if right is Right.ORGANIZATION_SUSPEND:
         return not is_own
     return True
+
+
+def _may_enable(actor: Actor, target: Target, env: Env) -> bool:
+    is_test_key = actor.kind is ActorKind.KEY and actor.env is Env.TEST
+    return env in target.envs or not is_test_key
 
 
 def _may_touch(actor: Actor, target: Target) -> bool:
