@@ -93,8 +93,8 @@ async def delete_billing_address(op: Op, address_id: FromPath[UUID]) -> Done:
     "/organizations/{organization_id:uuid}/payer-periods",
     operation_id="listPayerPeriods",
     summary="List who paid for an organization, from when to when",
-    description="Newest first, a thousand at most. Who pays from above is named to nobody below; "
-    "an organization whose bills are withheld sees nothing of those times.",
+    description="Newest first, a thousand at most. For whoever is below a payer there is nothing "
+    "of the times that it paid.",
     tags=["Organizations"],
     responses=refusals(errors.OrganizationNotFound),
 )

@@ -51,12 +51,12 @@ class BillingAddress(Reply, kw_only=True):
 class PayerPeriod(Reply, kw_only=True):
     """Without an end it lasts.
 
-    Without a payer the organization pays itself, or who pays is not the reader's business.
+    Between two periods the organization paid itself, or who paid is not the reader's business.
     """
 
     starts_at: int
     ends_at: int | None = None
-    bill_to_organization: UUID | None = None
+    bill_to_organization: UUID
     withhold_billing: bool | None = None
 
 

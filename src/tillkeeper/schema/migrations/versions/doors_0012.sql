@@ -157,8 +157,8 @@ DECLARE
 BEGIN
   SELECT a.* INTO paying FROM agreements a WHERE a.id = wanted AND a.party = 'paying';
   SELECT a.organization_id INTO asking FROM agreements a WHERE a.id = wanted AND a.party = 'asking';
-  SELECT jsonb_strip_nulls(jsonb_build_object('bill_to_organization', o.bill_to_organization,
-      'withhold_billing', o.withhold_billing, 'gln', o.gln))
+  SELECT nullif(jsonb_strip_nulls(jsonb_build_object('bill_to_organization',
+      o.bill_to_organization, 'withhold_billing', o.withhold_billing, 'gln', o.gln)), '{}')
     INTO before FROM organizations o WHERE o.id = paying.about_organization_id;
   UPDATE organizations o SET bill_to_organization = paying.organization_id,
     withhold_billing = paying.withhold_billing, gln = paying.gln,
