@@ -1,7 +1,7 @@
 """What an installation may set: one frozen struct, read once from TILLKEEPER_*."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from tillkeeper.core.networks import Network, parse_networks
+from tillkeeper.core.rates import Lane, Rate
 
 PREFIX = "TILLKEEPER_"
 
@@ -43,16 +44,25 @@ class Settings(Struct, frozen=True, kw_only=True):
     """How clients reach the service, when that differs from host and port."""
     trusted_proxies: str = ""
     """Networks behind commas whose X-Forwarded-For is believed; without any it is ignored."""
+    rate_actor: str = "100/500"
+    """So many requests a second and so many at once per key or person; 0 switches it off."""
+    rate_organization: str = "500/2500"
+    """The same for all keys and people of an organization together."""
+    rate_bulk: str = "10/50"
+    """The same for calls that create in bulk, per organization and apart from the others."""
+    rate_address: str = "50/500"
+    """The same for requests without a genuine token, per address."""
+    rate_login: str = "0.1/20"
+    """The same for failures to log in, per key or mail address."""
     log_level: str = "info"
     access_log: bool = False
     """One line a request: costs a fifth of a short request."""
 
     def __post_init__(self) -> None:
-        """Refuse networks that are none: a proxy must not go unnoticed as untrusted."""
-        try:
-            parse_networks(self.trusted_proxies)
-        except ValueError as error:
-            raise ValueError(f"{error} - at `$.trusted_proxies`") from error
+        """Refuse networks and rates that are none: what protects must not be off unnoticed."""
+        _check("trusted_proxies", parse_networks, self.trusted_proxies)
+        for lane in Lane:
+            _check(f"rate_{lane}", Rate.parse, getattr(self, f"rate_{lane}"))
 
     @property
     def proxies(self) -> tuple[Network, ...]:
@@ -60,9 +70,22 @@ class Settings(Struct, frozen=True, kw_only=True):
         return parse_networks(self.trusted_proxies)
 
     @property
+    def rates(self) -> dict[Lane, Rate]:
+        """What is allowed in each lane that is not switched off."""
+        found = {lane: Rate.parse(getattr(self, f"rate_{lane}")) for lane in Lane}
+        return {lane: rate for lane, rate in found.items() if rate is not None}
+
+    @property
     def base_url(self) -> str:
         """The address that is printed for people."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+
+def _check(name: str, read: Callable[[str], object], text: str) -> None:
+    try:
+        read(text)
+    except ValueError as error:
+        raise ValueError(f"{error} - at `$.{name}`") from error
 
 
 def read_settings(environ: Mapping[str, str], **overrides: object) -> Settings:

@@ -1,27 +1,18 @@
 """Two who decide at once: each race is run, by a third connection that holds what both want."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import Awaitable
 from uuid import UUID
 
-import asyncpg
 import httpx
-import pytest
 
-from access.test_races import held, managed_by, together, wait_until
 from domains.agreements.test_moves import above, offer
 from domains.agreements.test_payers import ask, path_of, payer_of
+from races import held, managed_by, together, wait_until
 from world import ADDRESS, Connection, World, said
 
 COPIES = "SELECT id FROM agreements WHERE id = $1 FOR UPDATE"
 EXECUTED = "SELECT count(*) FROM audit_rows WHERE event = 'agreement.executed' AND target_id = $1"
-
-
-@pytest.fixture
-async def holder(owner_url: str) -> AsyncGenerator[Connection]:
-    connection = await asyncpg.connect(owner_url)
-    yield connection
-    await connection.close()
 
 
 async def test_of_many_acceptances_at_once_one_counts(world: World) -> None:

@@ -34,6 +34,7 @@ class Right(StrEnum):
     AGREEMENT_READ = "agreement:read"
     AGREEMENT_PROPOSE = "agreement:propose"
     AGREEMENT_DECIDE = "agreement:decide"
+    TEST_DATA_DELETE = "test_data:delete"
 
 
 DENIALS = {
@@ -63,6 +64,7 @@ DENIALS = {
     Right.AGREEMENT_READ: "see the agreements of this organization",
     Right.AGREEMENT_PROPOSE: "propose an agreement about this organization",
     Right.AGREEMENT_DECIDE: "decide an agreement for this organization",
+    Right.TEST_DATA_DELETE: "delete the TEST data of this organization",
 }
 
 PROFILE_WRITES = frozenset(
@@ -81,6 +83,9 @@ PROFILE_WRITES = frozenset(
     }
 )
 """What changes an organization as a whole: where it is LIVE, a TEST key may not."""
+
+IN_TEST_ALONE = frozenset({Right.TEST_DATA_DELETE})
+"""What nobody may in LIVE."""
 
 _ALL = frozenset(Right)
 _LOOKS = frozenset(
@@ -134,3 +139,12 @@ def rights_of_role(role: Role, *, is_main: bool, is_administered: bool) -> froze
     if not is_main:
         return held & _FROM_MANAGED
     return held & _OF_ADMINISTERED if is_administered else held
+
+
+def rights_held(
+    role: Role | None, permissions: list[str] | None, *, is_main: bool, is_administered: bool
+) -> frozenset[Right]:
+    """Return what a credential may do: of its position and role, what a key is not denied."""
+    position = {"is_main": is_main, "is_administered": is_administered}
+    held = rights_of_key(**position) if role is None else rights_of_role(role, **position)
+    return held if permissions is None else held & frozenset(permissions)

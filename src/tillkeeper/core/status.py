@@ -19,6 +19,13 @@ class KeyReach(StrEnum):
     ALL = "all"
 
 
+class LeakedKeyPolicy(StrEnum):
+    """What happens to a key whose secret somebody has found."""
+
+    REPORT = "report"
+    DISABLE = "disable"
+
+
 class AgreementKind(StrEnum):
     """What organizations agree on."""
 

@@ -1,5 +1,6 @@
 """Every way the API says no, a module an area. Public, append-only, explained in docs/errors.md."""
 
+from tillkeeper.core.errors.access import PrincipalNotFound
 from tillkeeper.core.errors.agreements import (
     AgreementBlocked,
     AgreementNotFound,
@@ -57,6 +58,7 @@ from tillkeeper.core.errors.request import (
     MethodNotAllowed,
     Overloaded,
     PathNotFound,
+    RateLimited,
     SchemaViolation,
     Stale,
     Unauthorized,
@@ -103,6 +105,8 @@ __all__ = (
     "PathNotFound",
     "PayerCircle",
     "PayerNotLive",
+    "PrincipalNotFound",
+    "RateLimited",
     "Refusal",
     "SchemaViolation",
     "Stale",

@@ -106,6 +106,8 @@ async def update_organization(grant: Grant, patch: OrganizationPatch) -> Organiz
         rules.check_manager(parents.managed_by_organization_id, patch.managed_by_organization_id)
     payment = await _changed_payment(grant, patch.billing_options)
     row = await _changed_columns(grant, patch, payment)
+    if "external_id" in row:
+        await _check_owner_of_external_id(grant, row["external_id"])
     updated = None
     if row:
         event = OrganizationUpdated(organization_id=grant.organization_id, fields=sorted(row))
@@ -115,17 +117,20 @@ async def update_organization(grant: Grant, patch: OrganizationPatch) -> Organiz
 
 async def delete_organization(grant: Grant) -> Done:
     """Delete it with its keys, members and addresses, unless LIVE or somebody leans on it."""
-    if grant.op.target is not None and Env.LIVE in grant.op.target.envs:
-        raise OrganizationIsLive
-    await _check_deletable(grant)
+    current = await queries.lock_whole_organization(grant)
+    if current is None:
+        raise OrganizationNotFound(grant.organization_id)
+    await _check_deletable(grant, current)
     event = OrganizationDeleted(organization_id=grant.organization_id)
     if not await changes.delete_organization(grant, event):
         raise OrganizationNotFound(grant.organization_id)
     return Done(success=True)
 
 
-async def _check_deletable(grant: Grant) -> None:
-    """Refuse to delete what is protected, or what somebody leans on."""
+async def _check_deletable(grant: Grant, current: Organization) -> None:
+    """Refuse to delete what is LIVE or protected, or what somebody leans on."""
+    if Env.LIVE in current.envs:
+        raise OrganizationIsLive
     if (await queries.find_parents(grant)).is_delete_protected:
         raise OrganizationProtected
     needed = await queries.find_needed(grant)
@@ -144,9 +149,7 @@ async def set_status(grant: Grant, wanted: OrganizationStatusChange) -> Organiza
     if current is None:
         raise OrganizationNotFound(grant.organization_id)
     if wanted.status is OrganizationStatus.PENDING_DELETION:
-        if Env.LIVE in current.envs:
-            raise OrganizationIsLive
-        await _check_deletable(grant)
+        await _check_deletable(grant, current)
     event = OrganizationStatusChanged(
         organization_id=grant.organization_id, status=wanted.status, reason=wanted.reason
     )
@@ -167,7 +170,8 @@ async def enable_env(grant: Grant, env: Env) -> Done:
     is_live_above = above is not None and await queries.is_live(op, above)
     rules.check_live(is_managed=target.is_managed, is_live_above=is_live_above)
     event = OrganizationEnvEnabled(organization_id=grant.organization_id, enabled_env=env)
-    await changes.enable_live(grant, event)
+    if not await changes.enable_live(grant, event):
+        await queries.get_organization(grant)
     return Done(success=True)
 
 
@@ -177,6 +181,8 @@ async def hand_over(grant: Grant) -> Done:
     From the next request on the granted organization and all it manages are out of the giver's
     sight. Refused while it has no key or person of its own who could go on.
     """
+    if await queries.lock_whole_organization(grant) is None:
+        raise OrganizationNotFound(grant.organization_id)
     if not await queries.is_manned(grant):
         raise HandoverNotPossible(
             "The organization has no enabled key and no administrator of its own: "
@@ -294,6 +300,24 @@ async def _changed_columns(
     return row
 
 
+async def _check_owner_of_external_id(grant: Grant, wanted: object) -> None:
+    """Refuse to change the reference of whoever administers the organization from below.
+
+    It is unique among all that one administers: a conflict would tell of those beside.
+    """
+    is_own = grant.organization_id == grant.reader_id
+    if not is_own or not grant.op.actor.is_administered:
+        return
+    if (await queries.get_organization(grant)).external_id != wanted:
+        raise AccessDenied(
+            "`external_id` is the reference of whoever administers this organization: "
+            "it changes there",
+            right=grant.right,
+            organization_id=grant.organization_id,
+            env=grant.env,
+        )
+
+
 def _named_by(grant: Grant) -> UUID | None:
     """Return whose naming of a payer this is: an operator's is nobody's below."""
     is_operator = grant.op.actor.kind is ActorKind.OPERATOR
@@ -303,8 +327,10 @@ def _named_by(grant: Grant) -> UUID | None:
 async def _check_sight_of_payer(grant: Grant) -> UUID | None:
     """Refuse to change what a payer above has decided: it would be changed without being seen.
 
-    Returns the payer of today, whom the caller reaches or has named.
+    Returns the payer of today, whom the caller reaches or has named. The organization is kept as it
+    is until the change is made.
     """
+    await queries.lock_organization(grant)
     parents = await queries.find_parents(grant)
     payer_id, named_by = parents.bill_to_organization, parents.payer_named_by_organization_id
     if payer_id is None or await queries.find_payer(grant.op, payer_id) is not None:

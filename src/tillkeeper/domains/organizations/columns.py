@@ -8,13 +8,15 @@ from typing import Any
 from sqlalchemy import (
     Boolean,
     ColumnElement,
+    Uuid,
     and_,
+    bindparam,
     case,
     func,
     or_,
     true,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, array
 
 from tillkeeper.access.sight import creator
 from tillkeeper.core.status import OrganizationStatus
@@ -39,6 +41,12 @@ WRITTEN = tuple(
     )
 )
 """What is answered as it was written."""
+
+
+READER = bindparam("reader_id", type_=Uuid)
+REACHED = organizations.c.reached_by.contains(array([READER]))
+"""Whether the reader still reaches a row: asked of it as it is once a statement has waited for it,
+because policy has seen it as it was when the operation entered."""
 
 
 def shown_to(reader: ColumnElement[Any]) -> list[ColumnElement[Any]]:
@@ -68,13 +76,18 @@ def shown_to(reader: ColumnElement[Any]) -> list[ColumnElement[Any]]:
         in_seconds(table.grace_ends_at).label("grace_ends_at"),
         in_seconds(table.purge_at).label("purge_at"),
         case((table.is_delete_protected, true())).label("delete_protection"),
+        table.leaked_key_policy,
     ]
 
 
 def _contact_person(reader: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Show a person from above to those who reach that person, and to nobody between."""
     table = organizations.c
-    is_hidden = and_(table.contact_person_is_above, table.id == reader)
-    return case((~is_hidden, table.contact_person_id))
+    person = table.contact_person_id
+    return case(
+        (~table.contact_person_is_above, person),
+        (func.is_person_reached(reader, person, type_=Boolean), person),
+    )
 
 
 def _billing_address(reader: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -85,7 +98,7 @@ def _billing_address(reader: ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 def _billing_options(reader: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Withheld organizations learn that they are, never who pays.
+    """Withheld organizations learn that they are, never who pays, nor that somebody does.
 
     Who has named a payer out of its reach, with that payer's consent, goes on seeing it.
     """
@@ -98,7 +111,11 @@ def _billing_options(reader: ColumnElement[Any]) -> ColumnElement[Any]:
         func.reaches(reader, payer, type_=Boolean),
         func.reaches(reader, named_by, type_=Boolean),
     )
-    is_set = or_(table.gln.is_not(None), table.withhold_billing.is_not(None), payer.is_not(None))
+    is_set = or_(
+        table.gln.is_not(None),
+        table.withhold_billing.is_not(None),
+        and_(payer.is_not(None), is_seen),
+    )
     shown = func.jsonb_strip_nulls(
         func.jsonb_build_object(
             "gln",

@@ -7,16 +7,25 @@ from typing import Any
 
 import uvicorn
 
+from tillkeeper.access.peppers import (
+    list_unknown_versions,
+    tell_of_the_end,
+    tell_what_is_held,
+)
 from tillkeeper.app import make_service
 from tillkeeper.db import embedded
 from tillkeeper.domains.audit.jobs import OtherCluster, check_cluster
 from tillkeeper.installation import Installation
+from tillkeeper.keys import key_file
 from tillkeeper.logs import log
+from tillkeeper.settings import Settings
 from tillkeeper.surfaces.cli.running import on_signals
-from tillkeeper.surfaces.worker import working
+from tillkeeper.surfaces.worker import Chore, working
 from tillkeeper.surfaces.worker.chores import CHORES
+from tillkeeper.surfaces.worker.key_watch import KeyWatch
 
 _GRACE_SECONDS = 10
+_WATCH_SECONDS = 1
 
 
 class ServingRefusal(Exception):
@@ -40,6 +49,11 @@ async def serving(installation: Installation) -> AsyncGenerator[uvicorn.Server]:
         await check_cluster(installation.house)
     except OtherCluster as refusal:
         raise ServingRefusal(str(refusal)) from refusal
+    if unknown := await list_unknown_versions(installation.house):
+        raise ServingRefusal(
+            f"Secrets are stored here under versions of the pepper that are missing: "
+            f"{', '.join(map(str, unknown))}. Restore the newest keys.json, or TILLKEEPER_PEPPER"
+        )
     app = make_service(
         installation.house,
         is_logging_access=settings.access_log,
@@ -66,11 +80,21 @@ async def serving(installation: Installation) -> AsyncGenerator[uvicorn.Server]:
             await asyncio.sleep(0.01)
         if task.done():
             task.result()
-        async with working(installation.house, CHORES):
+        await tell_what_is_held(installation.house)
+        async with working(installation.house, _chores(settings)):
             yield server
     finally:
         server.should_exit = True
         await task
+        await tell_of_the_end(installation.house)
+
+
+def _chores(settings: Settings) -> tuple[Chore, ...]:
+    """Return what the service does; it watches the key file where its secrets come from one."""
+    if settings.pepper is not None:
+        return CHORES
+    watch = KeyWatch(key_file(settings.data_dir))
+    return (*CHORES, Chore("watch the keys", _WATCH_SECONDS, watch.run))
 
 
 async def wait_for_the_end(server: uvicorn.Server, installation: Installation) -> bool:

@@ -7,12 +7,12 @@ from alembic import op
 
 from tillkeeper.schema import walls
 
-revision = "0013"
-down_revision = "0012"
+revision = "0019"
+down_revision = "0018"
 branch_labels = None
 depends_on = None
 
-_DOORS = Path(__file__).with_name("doors_0013.sql")
+_DOORS = Path(__file__).with_name("doors_0019.sql")
 _DOOR_SIGNATURES = (
     "hand_over(uuid)",
     "analyse_transfer(uuid)",

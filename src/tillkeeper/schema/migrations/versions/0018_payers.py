@@ -9,8 +9,8 @@ from sqlalchemy.dialects import postgresql
 
 from tillkeeper.schema import walls
 
-revision = "0012"
-down_revision = "0008"
+revision = "0018"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
@@ -30,7 +30,7 @@ _STATE = postgresql.ENUM(
     create_type=False,
 )
 _TIME = postgresql.TIMESTAMP(timezone=True)
-_DOORS = Path(__file__).with_name("doors_0012.sql")
+_DOORS = Path(__file__).with_name("doors_0018.sql")
 _DOOR_SIGNATURES = (
     "propose_agreement(uuid, agreement_kind, uuid, uuid, uuid, jsonb)",
     "lock_agreement(uuid)",
