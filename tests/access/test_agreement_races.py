@@ -5,7 +5,9 @@ from collections.abc import Awaitable
 from uuid import UUID
 
 import httpx
+import pytest
 
+from access.test_handover_races import KEY_ROW, LAST_KEY, leave_one_key
 from domains.agreements.test_moves import above, offer
 from domains.agreements.test_payers import ask, path_of, payer_of
 from races import held, managed_by, together, wait_until
@@ -16,7 +18,7 @@ EXECUTED = "SELECT count(*) FROM audit_rows WHERE event = 'agreement.executed' A
 
 
 async def test_of_many_acceptances_at_once_one_counts(world: World) -> None:
-    """Fails without FOR UPDATE in `lock_agreement`."""
+    """Fails without what `lock_agreement` locks: what is concerned, and the copies."""
     asked = await ask(world.vendor_live, world.shop, world.stranger)
     path = path_of(world.stranger, asked, "/accept")
     found = await together([world.stranger_live.post(path) for _ in range(6)])
@@ -27,7 +29,7 @@ async def test_of_many_acceptances_at_once_one_counts(world: World) -> None:
 async def test_acceptance_and_withdrawal_at_once_do_not_both_happen(
     world: World, holder: Connection
 ) -> None:
-    """Fails without FOR UPDATE in `lock_agreement`."""
+    """Fails without what `lock_agreement` locks: what is concerned, and the copies."""
     asked = await ask(world.vendor_live, world.shop, world.stranger)
     async with held(holder, COPIES, UUID(asked["_id"])):
         first = asyncio.create_task(
@@ -41,6 +43,67 @@ async def test_acceptance_and_withdrawal_at_once_do_not_both_happen(
     assert (await first).json()["state"] == "withdrawn"
     assert said(await second) == (409, "E_AGREEMENT_NOT_OPEN")
     assert await payer_of(world, world.shop) is None
+
+
+async def test_who_names_another_payer_and_who_accepts_do_not_wait_for_each_other(
+    world: World, holder: Connection
+) -> None:
+    """Fails by a deadlock without `_LOCK_CONCERNED` in `lock_agreement`: the one has the
+    organization and wants the copies, the other has the copies and wants the organization."""
+    asked = await ask(world.vendor_live, world.shop, world.stranger)
+    path = path_of(world.stranger, asked, "/accept")
+    nobody = {"billing_options": None}
+    lock = "SELECT id FROM organizations WHERE id = $1 FOR UPDATE"
+    async with held(holder, lock, world.shop):
+        naming = asyncio.create_task(
+            world.vendor_live.patch(f"/organizations/{world.shop}", json=nobody)
+        )
+        await wait_until(world.owner, holder, waiting=1)
+        accepting = asyncio.create_task(world.stranger_live.post(path))
+        await wait_until(world.owner, holder, waiting=2)
+    assert said(await naming) == (200, None)
+    assert said(await accepting) == (409, "E_AGREEMENT_NOT_OPEN")
+    assert await payer_of(world, world.shop) is None
+
+
+async def test_who_has_handed_over_decides_nothing_any_more(
+    world: World, holder: Connection
+) -> None:
+    """Fails without `check_still_reached` in `lock_agreement`: the former administrator lets what
+    is out of its reach pay for others."""
+    asked = await ask(world.stranger_live, world.foreign, world.enterprise)
+    lock = "SELECT id FROM organizations WHERE id = $1 FOR UPDATE"
+    async with held(holder, lock, world.enterprise):
+        giving = asyncio.create_task(
+            world.vendor_live.post(f"/organizations/{world.enterprise}/handover")
+        )
+        await wait_until(world.owner, holder, waiting=1)
+        accepting = asyncio.create_task(
+            world.vendor_live.post(path_of(world.enterprise, asked, "/accept"))
+        )
+        await wait_until(world.owner, holder, waiting=2)
+    assert said(await giving) == (200, None)
+    assert said(await accepting) == (404, "E_ORGANIZATION_NOT_FOUND")
+    assert await payer_of(world, world.foreign) is None
+
+
+@pytest.mark.parametrize("what", ["disabled", "deleted"])
+async def test_giving_up_by_agreement_does_not_count_on_a_key_that_is_going(
+    world: World, holder: Connection, what: str
+) -> None:
+    """Fails without `FOR SHARE OF k` in the door is_manned: nobody could go on."""
+    offered = await offer(world.vendor_live, world.enterprise, None, "handover")
+    await leave_one_key(world)
+    async with held(holder, KEY_ROW, world.keys["enterprise_live"]["id"]):
+        going = asyncio.ensure_future(LAST_KEY[what](world))
+        await wait_until(world.owner, holder, waiting=1)
+        accepting = asyncio.create_task(
+            world.enterprise_live.post(path_of(world.enterprise, offered, "/accept"))
+        )
+        await wait_until(world.owner, holder, waiting=2)
+    assert said(await going) == (200, None)
+    assert said(await accepting) == (409, "E_AGREEMENT_BLOCKED")
+    assert (await above(world, world.enterprise))[1] == world.vendor
 
 
 async def test_two_halves_of_a_circle_are_not_accepted_at_once(

@@ -140,8 +140,7 @@ async def undo(grant: Grant, agreement_id: UUID) -> Agreement:
 
 
 async def _unblocked(grant: Grant, agreement: Agreement) -> Analysis:
-    """Lock what an agreement concerns, and refuse where anything on any side stands in the way."""
-    await changes.lock_concerned(grant, agreement.id)
+    """Refuse where anything stands in the way, on any side; what is concerned is locked by now."""
     found = await queries.analyse(grant, agreement)
     analysis = rules.analysis_for(agreement.party, found)
     if any(each.is_blocker for each in found):
@@ -206,7 +205,6 @@ async def _execute(grant: Grant, agreement: Agreement, parties: list[UUID]) -> N
 
 
 async def _end_payer(grant: Grant, agreement: Agreement, parties: list[UUID]) -> None:
-    await changes.lock_concerned(grant, agreement.id)
     written = await changes.end_payer(grant, agreement)
     event = AgreementEnded(agreement_id=agreement.id, kind=agreement.kind)
     await _record(grant, agreement, parties, event, written)

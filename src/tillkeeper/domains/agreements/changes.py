@@ -72,7 +72,6 @@ _CLOSE = execute(
         )
     )
 )
-_LOCK_CONCERNED = execute(select(func.lock_concerned(_ID)), at_most_seconds=AT_MOST_SECONDS)
 _WRITTEN = [column("before", JSONB), column("after", JSONB)]
 _EXECUTE_PAYER = one_or_none(select(func.execute_payer(_ID, _AT).table_valued(*_WRITTEN)), Written)
 _END_PAYER = one_or_none(select(func.end_payer(_ID, _AT).table_valued(*_WRITTEN)), Written)
@@ -108,11 +107,6 @@ async def accept(grant: Grant, agreement_id: UUID) -> bool:
 
 async def close(grant: Grant, agreement_id: UUID, state: AgreementState) -> None:
     await _CLOSE(grant.tx, agreement_id=agreement_id, state=state, at=grant.op.now)
-
-
-async def lock_concerned(grant: Grant, agreement_id: UUID) -> None:
-    """Keep the organizations of an agreement as they are until the operation ends."""
-    await _LOCK_CONCERNED(grant.tx, agreement_id=agreement_id)
 
 
 async def execute_payer(grant: Grant, agreement: Agreement) -> Written | None:

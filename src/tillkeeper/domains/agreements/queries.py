@@ -17,13 +17,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 
-from tillkeeper.access.policy import Grant
+from tillkeeper.access.policy import Grant, check_still_reached
 from tillkeeper.core.errors import AgreementNotFound
 from tillkeeper.core.paging import Cursor
 from tillkeeper.core.status import AgreementKind, AgreementParty, AgreementState
 from tillkeeper.domains.agreements.wire import Agreement
 from tillkeeper.schema import agreements, organizations
-from tillkeeper.sql import Page, in_seconds, many, one_or_none
+from tillkeeper.sql import Page, execute, in_seconds, many, one_or_none
 
 
 class Found(Struct):
@@ -92,6 +92,7 @@ _FIND = one_or_none(
     select(*_SHOWN).where(_table.organization_id == bindparam("of", type_=Uuid), _table.id == _ID),
     Agreement,
 )
+_LOCK_CONCERNED = execute(select(func.lock_concerned(_ID)))
 _LOCK = many(select(func.lock_agreement(_ID).table_valued("organization_id")), Party)
 
 
@@ -111,10 +112,13 @@ async def get_agreement(grant: Grant, agreement_id: UUID) -> Agreement:
 async def lock_agreement(grant: Grant, agreement_id: UUID) -> Agreement | None:
     """Read the granted organization's copy; all copies stay as they are until the operation ends.
 
-    Looked for before it is locked, so that nobody holds up an agreement that is none of theirs.
+    Looked for before it is locked, so that nobody holds up an agreement that is none of theirs. The
+    organizations that it concerns are locked before it, as where one of them changes its payer.
     """
     if await find_agreement(grant, agreement_id, of=grant.organization_id) is None:
         return None
+    await _LOCK_CONCERNED(grant.tx, agreement_id=agreement_id)
+    await check_still_reached(grant)
     await lock_parties(grant, agreement_id)
     return await find_agreement(grant, agreement_id, of=grant.organization_id)
 

@@ -47,7 +47,8 @@ BEGIN
   RETURN QUERY SELECT a.organization_id FROM agreements a WHERE a.id = wanted;
 END $$;
 
--- Every change of an agreement begins here: its copies, always in the same order.
+-- Every change of an agreement begins with what it concerns (`lock_concerned`), and then its copies,
+-- always in the same order.
 CREATE FUNCTION lock_agreement(wanted uuid)
 RETURNS TABLE (organization_id uuid)
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public AS $$

@@ -109,8 +109,8 @@ BEGIN
   PERFORM give_payers_a_say(wanted);
 END $$;
 
--- Main organizations first and then by id, as everything that locks several does. What stands below
--- an organization that moves is locked with it, against those that are made there meanwhile.
+-- Main organizations first and then by id, as everything that locks several does. One that moves is
+-- locked whole, against those that are made below it meanwhile.
 CREATE OR REPLACE FUNCTION lock_concerned(wanted uuid)
 RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
@@ -134,10 +134,6 @@ BEGIN
       PERFORM FROM organizations o WHERE o.id = each FOR NO KEY UPDATE;
     END IF;
   END LOOP;
-  IF kind = 'handover' THEN
-    PERFORM FROM organizations o WHERE o.managed_by_organization_id = moving
-      ORDER BY o.id FOR UPDATE;
-  END IF;
 END $$;
 
 -- What stands in the way of a move or a handover, or of undoing one, and what its parties should
