@@ -333,3 +333,18 @@ async def test_an_administered_organization_asks_for_itself_and_its_own(world: W
         seen = (await client.get(path)).json()
         assert seen["billing_options"] == {"bill_to_organization": str(world.stranger)}
     assert str(world.stranger) not in (await world.branch_live.get(path)).text
+
+
+async def test_nobody_replaces_by_agreement_a_payer_who_is_decided_above(world: World) -> None:
+    """As `billing_options` is refused from below; and the proposal does not tell that one pays."""
+    about, path = world.enterprise, f"/organizations/{world.enterprise}"
+    unpaid = await ask(world.enterprise_live, about, world.stranger)
+    await world.enterprise_live.post(path_of(about, unpaid, "/withdraw"))
+    paid = {"billing_options": {"bill_to_organization": str(world.vendor)}}
+    assert (await world.vendor_live.patch(path, json=paid)).status_code == 200
+    asked = await ask(world.enterprise_live, about, world.stranger)
+    assert asked["analysis"] == unpaid["analysis"]
+    answer = await accept(world.stranger_live, world.stranger, asked)
+    assert said(answer) == BLOCKED
+    assert "above" not in answer.text
+    assert await payer_of(world, about) == world.vendor

@@ -34,6 +34,7 @@ _MESSAGES = {
     "organizations_below": "So many organizations go along",
     "payer_not_active": "The payer is suspended, archived or about to be deleted",
     "payer_not_live": "A LIVE organization is billed to a LIVE one, and the payer is not LIVE",
+    "payer_decided_above": "Who pays is decided above the organization",
     "payer_circle": "The payer is itself billed to the organization, directly or by others",
     "payer_changes": "Somebody pays for the organization already, and will not any more",
     "billing_withheld": "The organization will see no bill: all of them go to the payer",

@@ -121,7 +121,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, public AS $$
 $$;
 
 -- What stands in the way of an agreement about a payer, and what its parties should know, each told
--- to the party whose business it is; a party of null is everybody.
+-- to the party whose business it is; a party of null is everybody, and `itself` is nobody here: that
+-- somebody above whoever asks pays, or has named who pays, must not show.
 CREATE FUNCTION analyse_payer(wanted uuid)
 RETURNS TABLE (party agreement_party, is_blocker boolean, finding text, number bigint, ids uuid[])
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
@@ -129,12 +130,16 @@ DECLARE
   asking uuid;
   payer organizations;
   o organizations;
+  is_seen boolean;
 BEGIN
   SELECT a.organization_id INTO asking FROM agreements a WHERE a.id = wanted AND a.party = 'asking';
   SELECT p.* INTO payer FROM agreements a JOIN organizations p ON p.id = a.organization_id
   WHERE a.id = wanted AND a.party = 'paying';
   SELECT s.* INTO o FROM agreements a JOIN organizations s ON s.id = a.about_organization_id
   WHERE a.id = wanted LIMIT 1;
+  is_seen := EXISTS (SELECT FROM organizations p
+    WHERE p.id IN (o.bill_to_organization, o.payer_named_by_organization_id)
+      AND asking = ANY (p.reached_by));
   RETURN QUERY SELECT f.party::agreement_party, f.is_blocker, f.finding, NULL::bigint, NULL::uuid[]
   FROM (VALUES
     (NULL, true, 'organization_elsewhere', o.id IS NULL OR asking <> ALL (o.reached_by)),
@@ -142,7 +147,9 @@ BEGIN
     ('paying', true, 'payer_not_active', payer.status <> 'active'),
     ('paying', true, 'payer_not_live', 'LIVE' = ANY (o.envs) AND 'LIVE' <> ALL (payer.envs)),
     ('paying', true, 'payer_circle', is_payer_circle(payer.id, o.id)),
-    ('asking', false, 'payer_changes', o.bill_to_organization IS NOT NULL),
+    ('itself', true, 'payer_decided_above', o.bill_to_organization IS NOT NULL AND NOT is_seen
+      AND o.reached_by && ARRAY[o.bill_to_organization, o.payer_named_by_organization_id]),
+    ('asking', false, 'payer_changes', o.bill_to_organization IS NOT NULL AND is_seen),
     (NULL, false, 'billing_withheld', (SELECT bool_or(a.withhold_billing) FROM agreements a
       WHERE a.id = wanted))
   ) f (party, is_blocker, finding, holds) WHERE f.holds;
