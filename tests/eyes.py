@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -37,6 +38,9 @@ UNION ALL SELECT key FROM api_keys WHERE key = ANY ($3::text[])
 """
 
 
+Seen: TypeAlias = tuple[Tokens, set[str]]
+
+
 @dataclass
 class Facts:
     """The trees of whoever asks, and of what is asked about."""
@@ -48,6 +52,8 @@ class Facts:
     texts: dict[UUID, str] = field(default_factory=dict)
     agreed: list[tuple[UUID, UUID]] = field(default_factory=list)
     """Whose copy of an agreement names which organization: a proposal is made to it, id and all."""
+    sights: dict[tuple[Actor | None, bool, bool], Seen] = field(default_factory=dict)
+    """What was found out already: facts never change, new ones are read."""
 
 
 @dataclass
@@ -153,8 +159,15 @@ def _key(row: asyncpg.Record) -> Key:
     )
 
 
-def _sight(exchange: Exchange, facts: Facts) -> tuple[Tokens, set[str]]:
+def _sight(exchange: Exchange, facts: Facts) -> Seen:
     """Return what the caller may see, and how the organizations in its sight are called."""
+    asked = exchange.actor, exchange.is_change, exchange.is_report
+    if asked not in facts.sights:
+        facts.sights[asked] = _look_around(exchange, facts)
+    return facts.sights[asked]
+
+
+def _look_around(exchange: Exchange, facts: Facts) -> Seen:
     actor, now = exchange.actor, time.time()
     if actor is None:
         return Tokens(frozenset(), frozenset(), frozenset()), set()
