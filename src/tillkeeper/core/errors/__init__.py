@@ -65,6 +65,7 @@ from tillkeeper.core.errors.sign import (
     ClientDeregistered,
     ClientLimitReached,
     ClientNotFound,
+    ClientReplaced,
     ClientUnknown,
     ClockWentBack,
     IllegalClientSerial,
@@ -85,6 +86,8 @@ from tillkeeper.core.errors.sign import (
     TssLocked,
     TssNotFound,
     TssNotInitialized,
+    TssReplaced,
+    TssUnknown,
     Unparsable,
 )
 from tillkeeper.core.errors.signing import SigningUnitUnavailable
@@ -108,6 +111,7 @@ __all__ = (
     "ClientDeregistered",
     "ClientLimitReached",
     "ClientNotFound",
+    "ClientReplaced",
     "ClientUnknown",
     "ClockWentBack",
     "Conflict",
@@ -157,6 +161,8 @@ __all__ = (
     "TssLocked",
     "TssNotFound",
     "TssNotInitialized",
+    "TssReplaced",
+    "TssUnknown",
     "Unauthorized",
     "Unparsable",
     "UnsupportedMediaType",

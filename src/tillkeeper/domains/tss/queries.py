@@ -70,6 +70,9 @@ class Row(Struct, kw_only=True):
     time_init: int | None
     time_defective: int | None
     time_disable: int | None
+    replaces: UUID | None
+    replaced_by: UUID | None = None
+    """Not known where the row was locked to sign."""
 
     def __post_init__(self) -> None:
         """Read the state as what it is: the driver knows of text."""
@@ -108,7 +111,19 @@ _GRANTED = (
     tss.c.env == bindparam("env"),
 )
 _THIS = (*_GRANTED, tss.c.id == bindparam("tss_id", type_=Uuid))
-_ROW = select(*tss.c)
+_later = tss.alias("later")
+_REPLACED_BY = (
+    select(_later.c.id)
+    .where(
+        _later.c.organization_id == tss.c.organization_id,
+        _later.c.env == tss.c.env,
+        _later.c.replaces == tss.c.id,
+    )
+    .correlate(tss)
+    .scalar_subquery()
+    .label("replaced_by")
+)
+_ROW = select(*tss.c, _REPLACED_BY)
 
 
 def _among(name: str) -> ColumnElement[bool]:
@@ -116,7 +131,7 @@ def _among(name: str) -> ColumnElement[bool]:
 
 
 _FIND = one_or_none(_ROW.where(*_THIS), Row)
-_LOCK = one_or_none(_ROW.where(*_THIS).with_for_update(key_share=True), Row)
+_LOCK = one_or_none(select(*tss.c).where(*_THIS).with_for_update(key_share=True), Row)
 _LIST_OWNERS = many(
     select(tss.c.organization_id)
     .where(tss.c.id == bindparam("tss_id", type_=Uuid), tss.c.env == bindparam("env"))
@@ -170,6 +185,7 @@ _INSERT = change(
                     "puk_digest",
                     "sealed_puk",
                     "time_creation",
+                    "replaces",
                 )
             )
         )
@@ -237,7 +253,8 @@ async def insert_tss(grant: Grant, event: TssCreated, row: Mapping[str, object])
 @cache
 def _update(names: frozenset[str]) -> Change[Row | None]:
     values = {name: bindparam(f"new_{name}", type_=tss.c[name].type) for name in sorted(names)}
-    return change(update(tss).where(*_THIS).values(values).returning(*tss.c), Row)
+    write = update(tss).where(*_THIS).values(values)
+    return change(write.returning(*tss.c, _REPLACED_BY), Row)
 
 
 async def update_tss(
