@@ -100,9 +100,9 @@ async def _explain(world: World, db: Database, text: str, values: list[Any]) -> 
 
 _FILL_TSS = """
 INSERT INTO tss (organization_id, env, id, state, unit, key_version, sealed_key, point,
-  serial_number, certificate, metadata, puk_digest, time_creation)
+  serial_number, certificate, certificate_ends_at, metadata, puk_digest, time_creation)
 SELECT organization_id, env, gen_random_uuid(), state, unit, 1, sealed_key, point, serial_number,
-  certificate, metadata, puk_digest, time_creation
+  certificate, certificate_ends_at, metadata, puk_digest, time_creation
 FROM tss, generate_series(1, 2000) WHERE id = $1
 """
 _FILL_CLIENTS = """

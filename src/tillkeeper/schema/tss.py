@@ -47,6 +47,7 @@ class TssColumns(TypedColumns):
     point: Named[bytes] = Column(LargeBinary)
     serial_number: Named[str] = Column(Text)
     certificate: Named[bytes] = Column(LargeBinary)
+    certificate_ends_at: Named[int] = Column(BigInteger)
     description: Named[str | None] = Column(Text)
     metadata: Named[dict[str, str]] = Column(JSONB)
     puk_digest: Named[str] = Column(Text)

@@ -24,6 +24,7 @@ from tillkeeper.core.sign_wire import LooseMetadata, merged
 from tillkeeper.core.signing_units import KeyOwner
 from tillkeeper.core.status import TssState
 from tillkeeper.domains.signing.actions import certify
+from tillkeeper.domains.signing.certificates import ends_at
 from tillkeeper.domains.signing.messages import serial_number_of
 from tillkeeper.domains.signing.names import default_description
 from tillkeeper.domains.signing.sealing import CannotUnseal, seal, unseal
@@ -133,6 +134,7 @@ async def _make(
             "point": key.point,
             "serial_number": serial_number,
             "certificate": certified.certificate,
+            "certificate_ends_at": ends_at(certified.certificate),
             "metadata": labels,
             "puk_digest": digest,
             "sealed_puk": seal(op.keyring, _context(owner), puk.encode()),

@@ -53,6 +53,7 @@ class Row(Struct, kw_only=True):
     point: bytes
     serial_number: str
     certificate: bytes
+    certificate_ends_at: int
     description: str | None
     metadata: dict[str, str]
     puk_digest: str
@@ -181,6 +182,7 @@ _INSERT = change(
                     "point",
                     "serial_number",
                     "certificate",
+                    "certificate_ends_at",
                     "metadata",
                     "puk_digest",
                     "sealed_puk",
