@@ -90,6 +90,8 @@ OPERATIONS = {
     "proveAuditEntry": Asks("audit:read", about="entry"),
     "listAuditSeals": Asks("audit:read", "own"),
     "deleteTestData": Asks("test_data:delete", "own"),
+    "retrieveOverview": Asks("fleet:read"),
+    "listFleet": Asks("fleet:read"),
     # In a world of facts nobody has a TSS yet.
     "createTss": Asks("tss:create", "own", body={}),
     "listTss": Asks("tss:read", "own"),

@@ -328,6 +328,7 @@ REQUESTS: dict[Right, tuple[str, str, dict[str, str] | None]] = {
         f"{SIGN}/tss/{ABSENT}/tx/1",
         {"state": "ACTIVE", "client_id": ABSENT},
     ),
+    Right.FLEET_READ: ("GET", f"{PATH}/fleet", None),
     Right.TRANSACTION_UPDATE: ("PATCH", f"{SIGN}/tss/{ABSENT}/tx/1/metadata", {}),
 }
 INVISIBLE = {None, "E_ORGANIZATION_NOT_FOUND", "E_BILLING_ADDRESS_NOT_FOUND"}

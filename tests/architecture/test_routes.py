@@ -107,6 +107,8 @@ EXPECTED = {
     "listAuditSeals": Expected(OK, OK, DENIED, OK),
     # All these actors are in LIVE, where nobody wipes anything.
     "deleteTestData": Expected(DENIED, DENIED, DENIED, DENIED),
+    "retrieveOverview": of_organization(OK, DENIED),
+    "listFleet": of_organization(OK, DENIED),
     "retrieveMe": Expected(OK, OK, OK, OK),
     # Ids are unique within an organization: each may have a TSS of the same id.
     "createTss": Expected(OK, (409, "E_TSS_CONFLICT"), DENIED, OK, {}),

@@ -41,6 +41,7 @@ class Right(StrEnum):
     TRANSACTION_READ = "transaction:read"
     TRANSACTION_SIGN = "transaction:sign"
     TRANSACTION_UPDATE = "transaction:update"
+    FLEET_READ = "fleet:read"
 
 
 _OWN_KEY = ": only a key of the organization itself may"
@@ -78,6 +79,7 @@ DENIALS = {
     Right.TRANSACTION_READ: "see the transactions of this organization",
     Right.TRANSACTION_SIGN: f"sign a transaction here{_OWN_KEY}",
     Right.TRANSACTION_UPDATE: f"label this transaction{_OWN_KEY}",
+    Right.FLEET_READ: "see the fleet of this organization",
 }
 
 PROFILE_WRITES = frozenset(
@@ -108,6 +110,7 @@ _LOOKS = frozenset(
         Right.TSS_READ,
         Right.CLIENT_READ,
         Right.TRANSACTION_READ,
+        Right.FLEET_READ,
     }
 )
 READS = _LOOKS | {Right.ACCESS_READ, Right.AUDIT_READ}
