@@ -43,9 +43,9 @@ class Amounts:
 SMALL = Amounts(
     row_decisions=20_000_000,
     foreign_calls=20_000,
-    world_pairs=300,
+    world_pairs=200,
     pair_calls=12,
-    machine_runs=25,
+    machine_runs=15,
     machine_steps=20,
     field_values=3,
     field_actors=1,
@@ -75,9 +75,23 @@ LARGE = Amounts(
 AMOUNTS = LARGE if os.environ.get("TILLKEEPER_PROOF") else SMALL
 
 
+def share(numbers: range) -> range:
+    """Return this process's part of what is long enough to be done by several at once."""
+    part, _, of = os.environ.get("TILLKEEPER_PROOF_SHARE", "1/1").partition("/")
+    return numbers[int(part) - 1 :: int(of)]
+
+
 def record_figure(promise: str, figure: str, failures: int) -> None:
     """Append a line to the proof's report, if one is being written."""
+    _append({"promise": promise, "figure": figure, "failures": failures})
+
+
+def record_database(version: str) -> None:
+    """Tell the proof's report which PostgreSQL it was."""
+    _append({"postgresql": version})
+
+
+def _append(line: dict[str, object]) -> None:
     if report := os.environ.get("TILLKEEPER_PROOF_REPORT"):
-        line = {"promise": promise, "figure": figure, "failures": failures}
         with Path(report).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")

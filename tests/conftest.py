@@ -10,6 +10,9 @@ import asyncpg
 import pytest
 
 import tokens
+from amounts import record_database
+from eyes import FromDatabase
+from leaks import watched
 from ledger import Ledger, build_ledger
 from room import Room, furnish
 from tillkeeper.access.operation import House
@@ -44,6 +47,7 @@ async def owner_url(data_dir: Path) -> AsyncGenerator[str]:
     )
     connection = await asyncpg.connect(server.superuser_url())
     await connection.execute(f"CREATE DATABASE {_DATABASE}")
+    record_database(await connection.fetchval("SHOW server_version"))
     await connection.close()
     yield server.superuser_url(_DATABASE)
     await server.stop()
@@ -101,8 +105,11 @@ def token(tmp_path_factory: pytest.TempPathFactory) -> Token:
 
 
 @pytest.fixture(scope="session")
-def app(house: House) -> Edge:
-    return make_service(house)
+async def app(house: House, owner_url: str) -> AsyncGenerator[Edge]:
+    """Every answer to every test is read by the leak scanner first."""
+    eyes = FromDatabase(owner_url)
+    yield watched(make_service(house), eyes)
+    await eyes.close()
 
 
 @pytest.fixture(scope="session")

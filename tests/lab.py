@@ -20,7 +20,19 @@ _TABLES = {
     "organizations": "reached_by && $1::uuid[]",
     "audit_rows": f"outcome = 'done' AND {_WITHIN}",
     **dict.fromkeys(
-        ("api_keys", "memberships", "billing_addresses", "kept_answers", "outbox_rows"), _WITHIN
+        (
+            "api_keys",
+            "memberships",
+            "billing_addresses",
+            "kept_answers",
+            "outbox_rows",
+            "tss",
+            "tss_clients",
+            "transactions",
+            "log_messages",
+            "exports",
+        ),
+        _WITHIN,
     ),
 }
 _EVERYTHING = "SELECT " + ", ".join(

@@ -43,7 +43,7 @@ class Asks(NamedTuple):
 
 
 NEW = ADDRESS | {"name": "Till"}
-BILLING = ADDRESS | {"recipient": "Till"}
+BILLING = ADDRESS | {"recipient": "Billing"}
 INVITATION = {"email": "{unique}@example.org"}
 PUK = {"admin_puk": "0123456789", "new_admin_pin": "123456"}
 START = {"state": "ACTIVE", "client_id": "00000000-0000-4000-8000-000000000001"}
@@ -117,6 +117,14 @@ OPERATIONS = {
     "listTransactionsOfClient": Asks("transaction:read", "own", "tss"),
     "retrieveTransactionMetadata": Asks("transaction:read", "own", "tss"),
     "updateTransactionMetadata": Asks("transaction:update", "own", "tss", {}),
+    "createExport": Asks("export:create", "own", "tss", {}),
+    "retrieveExport": Asks("export:read", "own", "tss"),
+    "cancelExport": Asks("export:cancel", "own", "tss"),
+    "retrieveExportFile": Asks("export:read", "own", "tss"),
+    "listExports": Asks("export:read", "own"),
+    "listExportsOfTss": Asks("export:read", "own", "tss"),
+    "retrieveExportMetadata": Asks("export:read", "own", "tss"),
+    "updateExportMetadata": Asks("export:update", "own", "tss", {}),
 }
 MISSING = {
     "key": "E_API_KEY_NOT_FOUND",
@@ -127,7 +135,7 @@ MISSING = {
 }
 NO_ORGANIZATION = "E_ORGANIZATION_NOT_FOUND"
 IN_PATH = {"key": "key_id", "person": "user_id", "address": "address_id", "entry": "row_id"}
-BELOW_TSS = ("tss_id", "client_id", "tx_id_or_number")
+BELOW_TSS = ("tss_id", "client_id", "tx_id_or_number", "export_id")
 
 
 class Route(NamedTuple):

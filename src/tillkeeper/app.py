@@ -16,6 +16,7 @@ from tillkeeper.domains.api_keys.routes import router as api_keys
 from tillkeeper.domains.audit.routes import router as audit
 from tillkeeper.domains.billing.routes import router as billing
 from tillkeeper.domains.clients.routes import router as clients
+from tillkeeper.domains.exports.routes import router as exports
 from tillkeeper.domains.fleet.routes import router as fleet
 from tillkeeper.domains.leaks.routes import router as leaks
 from tillkeeper.domains.me.routes import router as me
@@ -50,7 +51,7 @@ _MANAGEMENT = [
 def make_apps() -> dict[str, Litestar]:
     """Return one application per prefix; the edge tells each request which house it is in."""
     management = _make_app(MANAGEMENT, _MANAGEMENT, "Management API", "0.13.0")
-    sign = _make_app(SIGN, [sessions, tss, clients, transactions], "SIGN API", "2.2.2")
+    sign = _make_app(SIGN, [sessions, tss, clients, transactions, exports], "SIGN API", "2.2.2")
     return {MANAGEMENT: management, SIGN: sign}
 
 

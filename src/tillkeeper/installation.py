@@ -14,6 +14,7 @@ from tillkeeper.core.passwords import Passwords
 from tillkeeper.db import embedded
 from tillkeeper.db.pool import Database
 from tillkeeper.domains.signing.units import make_unit
+from tillkeeper.files import Files
 from tillkeeper.keys import Keys, load_keys
 from tillkeeper.schema.migrate import SchemaRefusal, login_url, migrate, newest_revision
 from tillkeeper.settings import Settings
@@ -104,6 +105,7 @@ async def _open_database(settings: Settings, keys: Keys, url: str) -> AsyncGener
             access_token_seconds=settings.access_token_seconds,
             refresh_token_seconds=settings.refresh_token_seconds,
             limits=Limits(settings.rates),
+            files=Files.at(settings.files_place),
         )
         yield Installation(settings, house, url, applied)
     finally:

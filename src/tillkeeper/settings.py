@@ -54,6 +54,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     """The same for requests without a genuine token, per address."""
     rate_login: str = "0.1/20"
     """The same for failures to log in, per key or mail address."""
+    rate_export: str = "0.2/12"
+    """The same for looks at one export and, apart from them, for downloads of it."""
+    rate_tx_list: str = "0.3334/20"
+    """The same for lists of the transactions of one TSS."""
     signing_unit: Literal["software", "pkcs11"] = "software"
     """Where the keys of TSS are: sealed in the database, or in a token behind PKCS#11."""
     signing_curve: Literal["P-256", "P-384"] = "P-256"
@@ -61,15 +65,19 @@ class Settings(Struct, frozen=True, kw_only=True):
     pkcs11_module: Path | None = None
     pkcs11_token: str | None = None
     pkcs11_pin: str | None = None
+    files: str = ""
+    """Where files are kept: a directory, or s3://bucket/prefix; without it `files` in
+    `data_dir`."""
     log_level: str = "info"
     access_log: bool = False
     """One line a request: costs a fifth of a short request."""
 
     def __post_init__(self) -> None:
-        """Refuse networks and rates that are none: what protects must not be off unnoticed."""
+        """Refuse what would be noticed too late: networks, rates and places that are none."""
         _check("trusted_proxies", parse_networks, self.trusted_proxies)
         for lane in Lane:
             _check(f"rate_{lane}", Rate.parse, getattr(self, f"rate_{lane}"))
+        _check("files", _read_place, self.files)
 
     def __repr__(self) -> str:
         """Leave the values out: pepper, PIN and the database's password are among them."""
@@ -87,6 +95,11 @@ class Settings(Struct, frozen=True, kw_only=True):
         return {lane: rate for lane, rate in found.items() if rate is not None}
 
     @property
+    def files_place(self) -> Path | str:
+        """The directory, or the address of the bucket, where files are kept."""
+        return _read_place(self.files) if self.files else self.data_dir / "files"
+
+    @property
     def base_url(self) -> str:
         """The address that is printed for people."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
@@ -97,6 +110,14 @@ def _check(name: str, read: Callable[[str], object], text: str) -> None:
         read(text)
     except ValueError as error:
         raise ValueError(f"{error} - at `$.{name}`") from error
+
+
+def _read_place(text: str) -> Path | str:
+    if text.startswith("s3://"):
+        return text
+    if "://" in text:
+        raise ValueError("should be a directory or s3://bucket/prefix")
+    return Path(text).expanduser()
 
 
 def read_settings(environ: Mapping[str, str], **overrides: object) -> Settings:

@@ -292,6 +292,7 @@ PER_RIGHT = 4
 ABOVE = {"managed_by_organization_id": "{id}", "name": "Till"} | ADDRESS
 BILLING = ADDRESS | {"recipient": "Shop"}
 PATH, ABSENT = "/organizations/{id}", str(UUID(int=8 << 60 | 4 << 76))
+EXPORT = f"{SIGN}/tss/{ABSENT}/export/{ABSENT}"
 REQUESTS: dict[Right, tuple[str, str, dict[str, str] | None]] = {
     Right.ORGANIZATION_READ: ("GET", PATH, None),
     Right.ORGANIZATION_CREATE: ("POST", "/organizations", ABOVE),
@@ -330,6 +331,10 @@ REQUESTS: dict[Right, tuple[str, str, dict[str, str] | None]] = {
     ),
     Right.FLEET_READ: ("GET", f"{PATH}/fleet", None),
     Right.TRANSACTION_UPDATE: ("PATCH", f"{SIGN}/tss/{ABSENT}/tx/1/metadata", {}),
+    Right.EXPORT_READ: ("GET", f"{SIGN}/export?organization_id={{id}}", None),
+    Right.EXPORT_CREATE: ("PUT", f"{EXPORT}?organization_id={{id}}", {}),
+    Right.EXPORT_UPDATE: ("PATCH", f"{EXPORT}/metadata?organization_id={{id}}", {}),
+    Right.EXPORT_CANCEL: ("DELETE", f"{EXPORT}?organization_id={{id}}", None),
 }
 INVISIBLE = {None, "E_ORGANIZATION_NOT_FOUND", "E_BILLING_ADDRESS_NOT_FOUND"}
 

@@ -9,15 +9,16 @@ from uuid import uuid4
 import pytest
 
 from asgi import Answered, call
+from leaks import serve
 from tillkeeper.access.limits import Cell, Limits
 from tillkeeper.access.operator import sweep_rate_cells
-from tillkeeper.app import make_service
 from tillkeeper.core import secrets
 from tillkeeper.core.errors import RateLimited
 from tillkeeper.core.rates import Lane, Rate
 from tillkeeper.db.pool import Database
 from tillkeeper.settings import SettingsRefusal, read_settings
 from tillkeeper.surfaces.http.edge import Edge
+from tills import Till
 from world import ADDRESS, KEY, PASSWORD, World, client_of
 
 LIMITED = (429, "E_RATE_LIMITED")
@@ -30,7 +31,7 @@ def limited(world: World, *, life_seconds: float = LONG, **rates: str) -> Edge:
     parsed = {Lane(lane): Rate.parse(text) for lane, text in rates.items()}
     known = {lane: rate for lane, rate in parsed.items() if rate is not None}
     limits = Limits(known, life_seconds=life_seconds)
-    return make_service(replace(world.house, limits=limits))
+    return serve(world.app, replace(world.house, limits=limits))
 
 
 def token_of(world: World, character: str) -> str:
@@ -57,7 +58,7 @@ def remaining(answer: Answered, lane: str) -> int:
 @pytest.mark.parametrize("lane", [Lane.ACTOR, Lane.ORGANIZATION])
 async def test_exactly_the_burst_is_admitted(world: World, lane: Lane) -> None:
     limits = Limits({lane: Rate(40, 10**11)}, life_seconds=LONG)
-    app = make_service(replace(world.house, limits=limits))
+    app = serve(world.app, replace(world.house, limits=limits))
     assert [(await me(app, world)).status for _ in range(60)] == [200] * 40 + [429] * 20
 
 
@@ -121,6 +122,29 @@ async def test_bulk_has_a_lane_of_its_own(world: World) -> None:
     assert (await create_in_bulk(other, world)).said == LIMITED
 
 
+async def test_an_export_and_the_list_of_a_tss_are_counted_each_by_itself(world: World) -> None:
+    """A look is not a download, one export not another, one reader's count not another's."""
+    till = await Till(world.shop_test).open()
+    exports = [uuid4() for _ in range(2)]
+    for number, each in enumerate(exports):
+        await till.send("PUT", f"/export/{each}", {}, start_date=number)
+    app = limited(world, export="0.01/2", tx_list="0.01/3")
+
+    async def asked(path: str, character: str = "shop_test") -> int:
+        where, token = f"/api/v2/tss/{till.tss_id}{path}", token_of(world, character)
+        return (await call(app, "GET", where, token=token)).status
+
+    one, other = (f"/export/{each}" for each in exports)
+    assert [await asked(one) for _ in range(3)] == [200, 200, 429]
+    assert [await asked(f"{one}/file") for _ in range(3)] == [404, 404, 429]
+    assert [await asked(f"{one}/"), await asked(one.upper().replace("EXPORT", "export"))] == [
+        429
+    ] * 2
+    assert [await asked(other), await asked(one, "vendor_test")] == [200, 200]
+    assert [await asked("/tx") for _ in range(4)] == [200, 200, 200, 429]
+    assert await asked("/export") == await asked("/client") == 200
+
+
 async def test_the_headers_say_what_is_left_and_count_down(world: World) -> None:
     app = limited(world, actor="0.01/20", organization="0.1/50")
     answers = [await me(app, world) for _ in range(22)]
@@ -149,7 +173,7 @@ async def test_a_refusal_says_how_long_to_wait(world: World) -> None:
 async def test_what_has_refilled_is_admitted_again(world: World) -> None:
     now = [0.0]
     limits = Limits({Lane.ACTOR: Rate(10, 10**10)}, clock=lambda: now[0])
-    app = make_service(replace(world.house, limits=limits))
+    app = serve(world.app, replace(world.house, limits=limits))
     assert await admitted(app, world, 20) == 10
     later = "UPDATE rate_cells SET tat = tat - 30 * 10::bigint ^ 9, leases = '{}'"
     await world.owner.execute(later)
@@ -310,7 +334,7 @@ async def test_where_the_cells_cannot_be_asked_nobody_is_let_in(
     """The only connection is out: as good as a database that is away."""
     database = await Database.open(serving_url, size=1)
     limits = Limits({Lane.ACTOR: Rate(10, 10**9), Lane.ADDRESS: Rate(10, 10**9)})
-    app = make_service(replace(world.house, db=database, limits=limits))
+    app = serve(world.app, replace(world.house, db=database, limits=limits))
     async with database.lend():
         asked = me(app, world), call(app, "GET", "/api/v0/nowhere"), call(app, "GET", "/api/v0/me")
         answers = await asyncio.gather(*asked)

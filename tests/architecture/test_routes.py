@@ -34,7 +34,7 @@ NO_TSS = (404, "E_TSS_NOT_FOUND")
 NO_ROW = (404, "E_AUDIT_ROW_NOT_FOUND")
 NO_PRINCIPAL = (404, "E_PRINCIPAL_NOT_FOUND")
 Said = tuple[int, str | None]
-BILLING_ADDRESS = ADDRESS | {"recipient": "Shop"}
+BILLING_ADDRESS = ADDRESS | {"recipient": "Billing"}
 NOBODYS_TSS = UUID(int=4 << 76 | 8 << 60 | 11)
 NOBODYS_ROW = UUID(int=9 << 76 | 8 << 60 | 9)
 INVITATION = {"email": "someone@example.org"}
@@ -135,6 +135,14 @@ EXPECTED = {
     "listTransactionsOfClient": of_tss(),
     "retrieveTransactionMetadata": of_tss(),
     "updateTransactionMetadata": of_tss({"till": "1"}),
+    "createExport": Expected(NO_TSS, (400, "E_DUPLICATE_EXPORT"), DENIED, NO_TSS, {}),
+    "retrieveExport": of_tss(),
+    "cancelExport": of_tss(),
+    "retrieveExportFile": Expected(NO_TSS, (404, "E_EXPORT_NOT_COMPLETED"), DENIED, NO_TSS),
+    "listExports": Expected(OK, OK, DENIED, OK),
+    "listExportsOfTss": of_tss(),
+    "retrieveExportMetadata": of_tss(),
+    "updateExportMetadata": of_tss({"till": "1"}),
 }
 QUERIES = {
     "explainAccess": "?principal={key_id}&organization_id={organization_id}&right=user:read",
@@ -143,6 +151,7 @@ PUBLIC = {"/api/v0/auth", "/api/v0/keys/leaked", "/api/v2/auth"}
 HIDDEN = {"invite_user_by_alias"}
 # What a client's own key or address names is theirs to lose: these come last.
 LAST = (
+    "cancelExport",
     "logOutAdmin",
     "setAdminPin",
     "createTss",
@@ -203,6 +212,7 @@ class About:
     tss_id: UUID = NOBODYS_TSS
     client_id: UUID = NOBODYS_TSS
     tx_id_or_number: UUID = NOBODYS_TSS
+    export_id: UUID = NOBODYS_TSS
     puk: str = "1234567890"
 
     async def ask(self, client: httpx.AsyncClient, route: Route) -> httpx.Response:
@@ -242,6 +252,8 @@ async def about_shop(world: World) -> About:
     till = await Till(world.shop_live).open()
     transaction_id = uuid4()
     await till.sign(transaction_id)
+    export_id = uuid4()
+    await till.send("PUT", f"/export/{export_id}", {}, start_date=1)
     return About(
         world.shop,
         world.keys["shop_live"]["id"],
@@ -250,6 +262,7 @@ async def about_shop(world: World) -> About:
         tss_id=till.tss_id,
         client_id=till.client_id,
         tx_id_or_number=transaction_id,
+        export_id=export_id,
         puk=till.puk,
     )
 

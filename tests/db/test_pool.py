@@ -54,6 +54,22 @@ async def test_who_is_cancelled_while_waiting_hands_the_turn_on(single: Database
         await given_up
 
 
+async def test_whose_patience_ends_as_a_turn_comes_is_refused_too(single: Database) -> None:
+    """Fails where `_take` asks whether the turn is in the queue still: then nobody is answered."""
+
+    async def ask() -> None:
+        async with single.lend():
+            pass
+
+    async with single.lend():
+        waiting = asyncio.create_task(ask())
+        await asyncio.sleep(0)
+        # What the clock and the giver do, one right after the other.
+        single._waiting[0].cancel()  # noqa: SLF001
+    with pytest.raises(Overloaded):
+        await waiting
+
+
 async def test_a_connection_cancelled_in_the_middle_is_never_lent_again(single: Database) -> None:
     async def linger() -> None:
         async with single.begin() as tx:

@@ -18,7 +18,7 @@ import pytest
 
 from amounts import AMOUNTS, record_figure
 from asgi import Answered, call
-from tillkeeper.app import make_service
+from leaks import serve
 from tillkeeper.core.env import Env
 from tillkeeper.db.pool import Database
 from tillkeeper.surfaces.http.edge import Edge
@@ -250,7 +250,7 @@ async def besiege(siege: Siege, victim: Victim) -> Outcome:
 async def siege(world: World, serving_url: str) -> AsyncGenerator[Siege]:
     second = await Database.open(serving_url, size=8)
     house = replace(world.house, db=second)
-    yield Siege(world, (world.app, make_service(house)))
+    yield Siege(world, (world.app, serve(world.app, house)))
     assert second.is_idle()
     await second.close()
 

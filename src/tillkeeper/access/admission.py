@@ -27,22 +27,34 @@ async def admit_actor(
     scope: Any,  # noqa: ANN401 - ASGI
     by: Credential,
     *,
-    is_bulk: bool,
+    lane: Lane | None,
 ) -> None:
     """Count a request with a genuine token; refuse it where its actor or organization is out.
 
     Whether the credential is still alive is asked later: one that is not may not ask for ever.
     The first refusal of a minute is kept in the audit; a flood must not fill it.
     """
-    cells = [Cell(Lane.ACTOR, by.sub), Cell(Lane.ORGANIZATION, by.organization_id)]
-    if is_bulk:
-        cells = [Cell(Lane.BULK, by.organization_id)]
     try:
-        await _admit(house, scope, *cells)
+        await _admit(house, scope, *_cells_of(scope, by, lane))
     except RateLimited as refusal:
         if refusal.is_first:
             await record_refusal(house, _asked(scope, by), refusal)
         raise
+
+
+def _cells_of(scope: Any, by: Credential, lane: Lane | None) -> list[Cell]:  # noqa: ANN401 - ASGI
+    """Return where a request is counted: in bulk apart, in other lanes for what its path names.
+
+    Ids are chosen by clients, so each organization and env has cells of its own for them.
+    """
+    if lane is Lane.BULK:
+        return [Cell(lane, by.organization_id)]
+    cells = [Cell(Lane.ACTOR, by.sub), Cell(Lane.ORGANIZATION, by.organization_id)]
+    if lane is None:
+        return cells
+    named = " ".join(map(str, scope["path_params"].values()))
+    operation = scope["route_handler"].operation_id
+    return [*cells, Cell(lane, f"{by.organization_id} {by.env} {operation} {named}")]
 
 
 async def _admit(house: House, scope: Any, *cells: Cell) -> None:  # noqa: ANN401 - ASGI

@@ -35,6 +35,7 @@ from tillkeeper.core.errors import (
     Unauthorized,
 )
 from tillkeeper.core.etags import etag_of, parse_etags
+from tillkeeper.core.rates import Lane
 from tillkeeper.core.wire import Reply
 from tillkeeper.db.pool import Tx
 
@@ -49,8 +50,11 @@ WIDE = {"walls": "wide"}
 """Marks a route that looks from the organization of its path upwards, as far as the actor sees."""
 SUBTREE = {"walls": "subtree"}
 """Marks a route that reads what the organization of its path reaches."""
-BULK = {"lane": "bulk"}
+BULK = {"lane": Lane.BULK}
 """Marks a route that creates many things at once: it is counted apart."""
+PER_EXPORT = {"lane": Lane.EXPORT}
+PER_TSS = {"lane": Lane.TX_LIST}
+"""Mark routes that are counted for what their path names as well."""
 
 _TAGS_AT_MOST = 1000
 MAKES_KEY = {"signs": True}
@@ -114,7 +118,7 @@ class TokenCheck:
             await admit_stranger(door.house, scope)
         else:
             by = scope["user"] = door.signer.read("access", _bearer(scope), time.time())
-            await admit_actor(door.house, scope, by, is_bulk=opt.get("lane") == "bulk")
+            await admit_actor(door.house, scope, by, lane=opt.get("lane"))
         method: str = scope["method"]  # type: ignore[typeddict-item]
         # A signature that nobody counted would be a second one under the same number.
         is_possible = not is_public and not opt.get("signs")

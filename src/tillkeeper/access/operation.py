@@ -17,6 +17,7 @@ from tillkeeper.core.secrets import Keyring
 from tillkeeper.core.signing_units import SigningUnit
 from tillkeeper.core.status import KeyReach, OrganizationStatus, Role
 from tillkeeper.db.pool import Database, Tx
+from tillkeeper.files import Files
 
 
 class ActorKind(StrEnum):
@@ -39,6 +40,7 @@ class House:
     unit: SigningUnit
     access_token_seconds: int = 86_400
     refresh_token_seconds: int = 172_800
+    files: Files = field(default_factory=Files.in_memory)
     uses: Uses = field(default_factory=Uses)
     """What has been counted and not yet written."""
     limits: Limits = field(default_factory=Limits)

@@ -9,6 +9,7 @@ from tillkeeper.access import queries
 from tillkeeper.access.operation import Actor, ActorKind, Operation, Target
 from tillkeeper.access.rights import (
     DENIALS,
+    EXPORTS,
     IN_TEST_ALONE,
     PROFILE_WRITES,
     READS,
@@ -63,6 +64,8 @@ class Deed(NamedTuple):
     right: Right
     target: Target
     env: Env
+    enabling: Env | None = None
+    """The env that is to be enabled: it need not be the one that the actor works in."""
 
 
 class Rule(NamedTuple):
@@ -74,7 +77,12 @@ class Rule(NamedTuple):
 
 
 async def require(
-    op: Operation, right: Right, organization_id: UUID, env: Env | None = None
+    op: Operation,
+    right: Right,
+    organization_id: UUID,
+    env: Env | None = None,
+    *,
+    enabling: Env | None = None,
 ) -> Grant:
     """Return a Grant; refuse as not found what may not be seen, as denied what may.
 
@@ -82,7 +90,8 @@ async def require(
     """
     target = await find_target(op, organization_id)
     wanted = env or op.actor.env
-    if refusal := refusal_of(op.actor, right, organization_id, target, wanted):
+    refusal = refusal_of(op.actor, right, organization_id, target, wanted, enabling=enabling)
+    if refusal is not None:
         raise refusal
     grant = Grant(op, right, organization_id, wanted)
     if op.condition is not None and right not in READS:
@@ -90,8 +99,14 @@ async def require(
     return grant
 
 
-def refusal_of(
-    actor: Actor, right: Right, organization_id: UUID, target: Target | None, env: Env
+def refusal_of(  # noqa: PLR0913 - a deed, whose target need not be there
+    actor: Actor,
+    right: Right,
+    organization_id: UUID,
+    target: Target | None,
+    env: Env,
+    *,
+    enabling: Env | None = None,
 ) -> Refusal | None:
     """Return what is said to an actor who may not; None where it may.
 
@@ -99,7 +114,7 @@ def refusal_of(
     """
     if target is None:
         return OrganizationNotFound(organization_id)
-    deed = Deed(actor, right, target, env)
+    deed = Deed(actor, right, target, env, enabling)
     rule = judge(deed)
     return None if rule is None else rule.refusal(deed)
 
@@ -147,7 +162,7 @@ async def check_still_reached(grant: Grant) -> None:
 
 
 def _is_reading_alone(deed: Deed) -> bool:
-    return deed.actor.is_suspended and deed.right not in READS | TRANSACTIONS
+    return deed.actor.is_suspended and deed.right not in READS | TRANSACTIONS | EXPORTS
 
 
 def _lacks_right(deed: Deed) -> bool:
@@ -155,7 +170,7 @@ def _lacks_right(deed: Deed) -> bool:
 
 
 def _is_unfit(deed: Deed) -> bool:
-    actor, right, target, _ = deed
+    actor, right, target = deed.actor, deed.right, deed.target
     is_own = target.organization_id == actor.organization_id
     if right in SIGNING:
         return not (is_own and actor.kind is ActorKind.KEY)
@@ -177,7 +192,7 @@ def _is_of_other_env(deed: Deed) -> bool:
 
 
 def _needs_live_key(deed: Deed) -> bool:
-    actor, right, target, _ = deed
+    actor, right, target = deed.actor, deed.right, deed.target
     return (
         right in PROFILE_WRITES
         and actor.kind is ActorKind.KEY
@@ -186,12 +201,16 @@ def _needs_live_key(deed: Deed) -> bool:
     )
 
 
+def _enables_from_test(deed: Deed) -> bool:
+    actor, enabling = deed.actor, deed.enabling
+    is_missing = enabling is not None and enabling not in deed.target.envs
+    return is_missing and actor.kind is ActorKind.KEY and actor.env is Env.TEST
+
+
 def _is_closed(deed: Deed) -> bool:
-    return (
-        deed.target.status in _CLOSED
-        and deed.right not in READS
-        and deed.right is not Right.ORGANIZATION_SUSPEND
-    )
+    """Tell whether an archived organization refuses this: it is read, exported, or restored."""
+    is_open = deed.right in READS | EXPORTS or deed.right is Right.ORGANIZATION_SUSPEND
+    return deed.target.status in _CLOSED and not is_open
 
 
 def _denied(sentence: str) -> Callable[[Deed], Refusal]:
@@ -219,6 +238,11 @@ RULES = (
         RuleName.LIVE_NEEDS_LIVE,
         _needs_live_key,
         _denied("A TEST key may not {do}: it is LIVE, use a LIVE key"),
+    ),
+    Rule(
+        RuleName.LIVE_NEEDS_LIVE,
+        _enables_from_test,
+        _denied("A TEST key may not enable LIVE: use a LIVE key, or log in"),
     ),
     Rule(RuleName.CLOSED, _is_closed, lambda _: OrganizationArchived()),
 )

@@ -41,6 +41,10 @@ class Right(StrEnum):
     TRANSACTION_READ = "transaction:read"
     TRANSACTION_SIGN = "transaction:sign"
     TRANSACTION_UPDATE = "transaction:update"
+    EXPORT_READ = "export:read"
+    EXPORT_CREATE = "export:create"
+    EXPORT_UPDATE = "export:update"
+    EXPORT_CANCEL = "export:cancel"
     FLEET_READ = "fleet:read"
 
 
@@ -79,6 +83,10 @@ DENIALS = {
     Right.TRANSACTION_READ: "see the transactions of this organization",
     Right.TRANSACTION_SIGN: f"sign a transaction here{_OWN_KEY}",
     Right.TRANSACTION_UPDATE: f"label this transaction{_OWN_KEY}",
+    Right.EXPORT_READ: "see the exports of this organization",
+    Right.EXPORT_CREATE: "export from this TSS",
+    Right.EXPORT_UPDATE: "label this export",
+    Right.EXPORT_CANCEL: "cancel this export",
     Right.FLEET_READ: "see the fleet of this organization",
 }
 
@@ -110,12 +118,16 @@ _LOOKS = frozenset(
         Right.TSS_READ,
         Right.CLIENT_READ,
         Right.TRANSACTION_READ,
+        Right.EXPORT_READ,
         Right.FLEET_READ,
     }
 )
 READS = _LOOKS | {Right.ACCESS_READ, Right.AUDIT_READ}
 """What changes nothing: a suspended organization still may, and an archived one allows it."""
 
+EXPORTS = frozenset({Right.EXPORT_CREATE, Right.EXPORT_UPDATE, Right.EXPORT_CANCEL})
+"""How what was signed is taken out: the law asks for it however things stand, so that neither a
+suspension nor the archive is in its way."""
 TRANSACTIONS = frozenset({Right.TRANSACTION_SIGN, Right.TRANSACTION_UPDATE})
 """What a till goes on doing while a suspension leaves its organization a grace."""
 SIGNING = TRANSACTIONS | {
@@ -139,14 +151,14 @@ _MONEY = frozenset(
         Right.BILLING_ADDRESS_DELETE,
     }
 )
-_FROM_MANAGED = READS | _KEYS | _PEOPLE | SIGNING
+_FROM_MANAGED = READS | _KEYS | _PEOPLE | SIGNING | EXPORTS
 _OF_ADMINISTERED = _ALL - {Right.ORGANIZATION_ADMINISTER}
 
 
 def rights_of_key(*, is_main: bool, is_administered: bool) -> frozenset[Right]:
     """Return what a key may do at most: a managed organization minds its own keys, and signs."""
     if not is_main:
-        return READS | _KEYS | SIGNING
+        return READS | _KEYS | SIGNING | EXPORTS
     return _OF_ADMINISTERED if is_administered else _ALL
 
 

@@ -48,7 +48,7 @@ class RuleName(StrEnum):
     OTHER_ENV = "other_env"
     """The credential belongs to the other env."""
     LIVE_NEEDS_LIVE = "live_needs_live"
-    """What changes a LIVE organization as a whole is not for TEST keys."""
+    """What changes a LIVE organization as a whole, or makes it LIVE, is not for TEST keys."""
     CLOSED = "closed"
     """The organization is archived or marked for deletion: it is read, or restored first."""
     NONE = "none"

@@ -22,6 +22,10 @@ class Lane(StrEnum):
     """A network that shows no genuine token."""
     LOGIN = "login"
     """Failures to log in with one key or mail address."""
+    EXPORT = "export"
+    """Looks at one export, or downloads of it (SIGN contract 1.5)."""
+    TX_LIST = "tx_list"
+    """Lists of the transactions of one TSS (SIGN contract 1.4)."""
 
 
 @dataclass(frozen=True, slots=True)

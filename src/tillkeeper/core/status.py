@@ -76,3 +76,13 @@ class TransactionState(StrEnum):
     ACTIVE = "ACTIVE"
     FINISHED = "FINISHED"
     CANCELLED = "CANCELLED"
+
+
+class ExportState(StrEnum):
+    """Where an export stands."""
+
+    PENDING = "PENDING"
+    WORKING = "WORKING"
+    COMPLETED = "COMPLETED"
+    CANCELLED = "CANCELLED"
+    ERROR = "ERROR"

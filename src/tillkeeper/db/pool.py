@@ -108,6 +108,23 @@ class Database:
                 self._idle.append(connection)
             self._give_back()
 
+    @asynccontextmanager
+    async def dedicate(self) -> AsyncGenerator[Tx]:
+        """Open a connection beside the pool, for who keeps one for as long as the service runs.
+
+        It speaks the driver's own types, not ours, and what breaks it is the holder's to see.
+        """
+        try:
+            connection: Tx = await asyncpg.connect(
+                self._url, timeout=_CONNECT_SECONDS, command_timeout=_COMMAND_SECONDS
+            )
+        except (OSError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError) as error:
+            raise Overloaded from error
+        try:
+            yield connection
+        finally:
+            connection.terminate()
+
     def is_idle(self) -> bool:
         """Tell whether every connection is back."""
         return self._free == self._size
@@ -127,7 +144,9 @@ class Database:
         try:
             await turn
         except asyncio.CancelledError:
-            is_too_late = turn in self._waiting and turn.cancelled()
+            # Whoever gave one back in the moment that patience ended has taken the turn out of the
+            # queue already: it ended all the same.
+            is_too_late = turn.cancelled()
             self._leave(turn)
             if is_too_late and not _is_being_cancelled():
                 raise Overloaded from None

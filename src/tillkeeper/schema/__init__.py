@@ -3,6 +3,7 @@
 from tillkeeper.schema.api_keys import api_keys
 from tillkeeper.schema.base import ENV, metadata
 from tillkeeper.schema.billing import billing_addresses
+from tillkeeper.schema.exports import exports
 from tillkeeper.schema.idempotency import kept_answers
 from tillkeeper.schema.key_uses import key_uses
 from tillkeeper.schema.leaks import leak_reports
@@ -21,6 +22,7 @@ __all__ = (
     "audit_rows",
     "audit_seals",
     "billing_addresses",
+    "exports",
     "kept_answers",
     "key_uses",
     "leak_reports",

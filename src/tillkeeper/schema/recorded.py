@@ -57,6 +57,7 @@ _ALLOWED: Final[Mapping[str, tuple[str, ...]]] = {
         "generation",
         "previous_ends_at",
     ),
+    "exports": ("state", "filters", "metadata", "exception"),
     "memberships": ("role", "email", "first_name", "last_name"),
     "billing_addresses": (
         "recipient",

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from asgi import call
-from tillkeeper.app import make_service
+from leaks import serve
 from tillkeeper.core import secrets
 from tillkeeper.core.secrets import Keyring
 from tillkeeper.domains.leaks.jobs import act_on_leaks
@@ -198,7 +198,7 @@ async def test_a_key_of_an_organization_that_rests_is_dealt_with_too(
 
 async def test_a_secret_under_an_older_pepper_is_found(world: World) -> None:
     peppers = dict(world.house.keyring.peppers) | {2: b"newer!" * 6}
-    app = make_service(replace(world.house, keyring=Keyring(peppers)))
+    app = serve(world.app, replace(world.house, keyring=Keyring(peppers)))
     body = {"text": world.keys["shop_test"]["api_secret"]}
     assert (await call(app, "POST", "/api/v0/keys/leaked", body=body)).status == 200
     await act_on_leaks(world.house)

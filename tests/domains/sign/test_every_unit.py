@@ -8,7 +8,7 @@ import pytest
 
 import tokens
 from journals import journal_of
-from tillkeeper.app import make_service
+from leaks import serve
 from tillkeeper.core.signing_units import Algorithm, SigningUnit
 from tillkeeper.domains.signing.pkcs11 import Pkcs11Unit
 from tillkeeper.domains.signing.software import SoftwareUnit
@@ -34,7 +34,7 @@ async def test_a_till_runs_on_every_unit_and_curve(
     world: World, unit: SigningUnit, algorithm: Algorithm
 ) -> None:
     unit.algorithm = algorithm
-    app = make_service(replace(world.house, unit=unit))
+    app = serve(world.app, replace(world.house, unit=unit))
     async with client_of(app) as client:
         client.headers["authorization"] = world.shop_test.headers["authorization"]
         till = await Till(client).open()

@@ -6,6 +6,7 @@ import pytest
 
 from tillkeeper.domains.test_data import actions
 from tillkeeper.schema import metadata
+from tills import Till
 from world import ADDRESS, KEY, World, said
 
 PATH = "/test-data"
@@ -71,12 +72,37 @@ async def test_test_keys_of_live_organizations_go_but_not_the_one_that_asks(worl
     assert (await world.events(world.shop)) == ["api_key.deleted"]
 
 
+async def test_what_a_wiped_shop_has_signed_goes_with_it(world: World) -> None:
+    """And what others have signed stays, in TEST and under the same ids."""
+    key = await world.enter_as((await world.create_shop())["_id"], world.vendor_test)
+    gone = await Till(key).open()
+    stays = await Till(world.shop_test, gone.tss_id, gone.client_id).open()
+    for till in (gone, stays):
+        await till.sell()
+
+    async def of_both() -> dict[str, int]:
+        columns = dict.fromkeys(("tss_clients", "transactions", "log_messages"), "tss_id")
+        return {
+            table: await world.owner.fetchval(
+                f"SELECT count(*) FROM {table} WHERE {column} = $1",  # noqa: S608 - ours
+                gone.tss_id,
+            )
+            for table, column in {"tss": "id", **columns}.items()
+        }
+
+    before = await of_both()
+    assert min(before.values()) == 2
+    assert counts(await wipe(world))[0] == 1
+    assert await of_both() == {table: number // 2 for table, number in before.items()}
+
+
 async def test_no_row_of_live_is_another_afterwards(world: World) -> None:
     """Shops in TEST and LIVE, their people, addresses, keys, answers, audit: all as it was."""
     for client in (world.vendor_test, world.vendor_live):
         once = {"idempotency-key": uuid4().hex}
         await client.post(f"/organizations/{world.shop}/api-keys", json=KEY, headers=once)
     await world.create_shop()
+    await (await Till(world.shop_live).open()).sell()
     before = await live_rows(world)
     assert counts(await wipe(world))[0] == 1
     assert await live_rows(world) == before

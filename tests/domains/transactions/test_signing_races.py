@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from journals import journal_of
-from tillkeeper.app import make_service
+from leaks import serve
 from tillkeeper.core.env import Env
 from tillkeeper.db.pool import Database
 from tillkeeper.domains.signing.software import SoftwareUnit
@@ -47,7 +47,7 @@ async def numbers_of(world: World, till: Till) -> list[int]:
 async def second_process(world: World, serving_url: str) -> AsyncGenerator[httpx.AsyncClient]:
     """The same service with a pool and queues of its own, as another process has them."""
     database = await Database.open(serving_url, size=8)
-    app = make_service(replace(world.house, db=database, turns=type(world.house.turns)()))
+    app = serve(world.app, replace(world.house, db=database, turns=type(world.house.turns)()))
     async with client_of(app) as client:
         client.headers["authorization"] = world.shop_test.headers["authorization"]
         yield client
@@ -102,7 +102,7 @@ class Broken(SoftwareUnit):
 async def test_a_unit_that_breaks_off_leaves_nothing(world: World) -> None:
     till = await Till(world.shop_test).open()
     before = await journal_of(world.owner, till.tss_id)
-    app = make_service(replace(world.house, unit=Broken(world.house.keyring)))
+    app = serve(world.app, replace(world.house, unit=Broken(world.house.keyring)))
     async with client_of(app) as client:
         client.headers["authorization"] = world.shop_test.headers["authorization"]
         body = {"state": "ACTIVE", "client_id": str(till.client_id)}

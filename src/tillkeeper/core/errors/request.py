@@ -12,6 +12,8 @@ _COUNTED = {
     Lane.BULK: "creation in bulk",
     Lane.ADDRESS: "requests without a token from this address",
     Lane.LOGIN: "failures to log in with this key or mail address",
+    Lane.EXPORT: "this export",
+    Lane.TX_LIST: "lists of transactions of this TSS",
 }
 
 

@@ -21,6 +21,7 @@ from sqlalchemy import (
     delete,
     extract,
     func,
+    or_,
     select,
     update,
 )
@@ -75,6 +76,13 @@ _GRANTED = (
     api_keys.c.organization_id == bindparam("organization_id"),
     api_keys.c.env == bindparam("env"),
 )
+# A managed organization knows its manager by id. Whoever else stands above and manages the key is
+# not known below: that somebody does is told by the type.
+_IS_MANAGER_SEEN = or_(
+    api_keys.c.managed_by_organization_id == _READER,
+    func.manages(api_keys.c.managed_by_organization_id, api_keys.c.organization_id, type_=Boolean),
+    func.reaches(_READER, api_keys.c.managed_by_organization_id, type_=Boolean),
+)
 _THIS = (*_GRANTED, api_keys.c.id == bindparam("key_id", type_=Uuid))
 _SHOWN = (
     api_keys.c.id,
@@ -93,7 +101,7 @@ _SHOWN = (
     api_keys.c.name,
     api_keys.c.status,
     api_keys.c.metadata,
-    func.coalesce(cast(api_keys.c.managed_by_organization_id, Text), "").label(
+    case((_IS_MANAGER_SEEN, cast(api_keys.c.managed_by_organization_id, Text)), else_="").label(
         "managed_by_organization_id"
     ),
     _seconds(api_keys.c.expires_at).label("expires_at"),

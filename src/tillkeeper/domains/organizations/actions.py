@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec import UNSET, structs
 
-from tillkeeper.access.operation import ActorKind, Operation
+from tillkeeper.access.operation import Operation
 from tillkeeper.access.policy import Grant, is_still_reached
 from tillkeeper.access.rights import Right
 from tillkeeper.core.env import Env
@@ -93,6 +93,8 @@ async def update_organization(grant: Grant, patch: OrganizationPatch) -> Organiz
         parents = await queries.find_parents(grant)
         rules.check_manager(parents.managed_by_organization_id, patch.managed_by_organization_id)
     row = await _changed_columns(grant, patch)
+    if "external_id" in row:
+        await _check_owner_of_external_id(grant, row["external_id"])
     if not row:
         return await queries.get_organization(grant)
     event = OrganizationUpdated(organization_id=grant.organization_id, fields=sorted(row))
@@ -145,18 +147,11 @@ async def set_status(grant: Grant, wanted: OrganizationStatusChange) -> Organiza
 async def enable_env(grant: Grant, env: Env) -> Done:
     """Enable an env; one that is enabled already is no change.
 
-    LIVE wants a LIVE manager or payer, and a LIVE key or a person.
+    LIVE wants a LIVE manager or payer.
     """
     op, target = grant.op, grant.op.target
     if target is None or env in target.envs:
         return Done(success=True)
-    if op.actor.kind is ActorKind.KEY and op.actor.env is not Env.LIVE:
-        raise AccessDenied(
-            "A TEST key may not enable LIVE: use a LIVE key, or log in",
-            right=Right.ORGANIZATION_ENABLE_ENV,
-            organization_id=grant.organization_id,
-            env=env,
-        )
     parents = await queries.find_parents(grant)
     above = parents.managed_by_organization_id or parents.bill_to_organization
     is_live_above = above is not None and await queries.is_live(op, above)
@@ -251,6 +246,24 @@ async def _changed_columns(grant: Grant, patch: OrganizationPatch) -> Mapping[st
         old = patch.managed_configuration
         row["managed_configuration"] = structs.asdict(old) if old else None
     return row
+
+
+async def _check_owner_of_external_id(grant: Grant, wanted: object) -> None:
+    """Refuse to change the reference of whoever administers the organization from below.
+
+    It is unique among all that one administers: a conflict would tell of those beside.
+    """
+    is_own = grant.organization_id == grant.reader_id
+    if not is_own or not grant.op.actor.is_administered:
+        return
+    if (await queries.get_organization(grant)).external_id != wanted:
+        raise AccessDenied(
+            "`external_id` is the reference of whoever administers this organization: "
+            "it changes there",
+            right=grant.right,
+            organization_id=grant.organization_id,
+            env=grant.env,
+        )
 
 
 async def _check_sight_of_payer(grant: Grant) -> None:

@@ -87,9 +87,13 @@ def _seconds(moment: ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 def _contact_person(reader: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Show a person from above to those who reach that person, and to nobody between."""
     table = organizations.c
-    is_hidden = and_(table.contact_person_is_above, table.id == reader)
-    return case((~is_hidden, table.contact_person_id))
+    person = table.contact_person_id
+    return case(
+        (~table.contact_person_is_above, person),
+        (func.is_person_reached(reader, person, type_=Boolean), person),
+    )
 
 
 def _billing_address(reader: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -100,11 +104,15 @@ def _billing_address(reader: ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 def _billing_options(reader: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Withheld organizations learn that they are, never who pays."""
+    """Withheld organizations learn that they are, never who pays, nor that somebody does."""
     table = organizations.c
     payer = table.bill_to_organization
     is_seen = or_(payer == reader, func.reaches(reader, payer, type_=Boolean))
-    is_set = or_(table.gln.is_not(None), table.withhold_billing.is_not(None), payer.is_not(None))
+    is_set = or_(
+        table.gln.is_not(None),
+        table.withhold_billing.is_not(None),
+        and_(payer.is_not(None), is_seen),
+    )
     shown = func.jsonb_strip_nulls(
         func.jsonb_build_object(
             "gln",

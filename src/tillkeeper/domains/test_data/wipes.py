@@ -30,7 +30,10 @@ WIPES: Final = (
     Wipe("api_keys", frozenset({"api_keys", "key_uses"}), queries.wipe_api_keys),
     Wipe("kept_answers", frozenset({"kept_answers"}), queries.wipe_kept_answers),
 )
-_SIGNED: Final = "what was signed goes with its TSS, which the service sweeps in TEST (SIGN 2.1)"
+_SIGNED: Final = (
+    "what was signed goes with an organization that is wiped; else the service sweeps TSS of TEST, "
+    "and keeps what they have signed (SIGN 2.1)"
+)
 KEPT: Final[Mapping[str, str]] = {
     "audit_rows": "what happened stays known, and is sealed",
     "tss": _SIGNED,
@@ -38,6 +41,7 @@ KEPT: Final[Mapping[str, str]] = {
     "transactions": _SIGNED,
     "transaction_months": _SIGNED,
     "log_messages": _SIGNED,
+    "exports": _SIGNED,
     "signing_authorities": "the installation's own: nobody's data are in it",
     "outbox_rows": "what happened is announced, the wiping too",
 }

@@ -7,7 +7,7 @@ from litestar import Response, Router, get, patch, put
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from tillkeeper.access.across import IncludeManaged, OfOrganization
-from tillkeeper.access.guard import SIGNS, Op
+from tillkeeper.access.guard import PER_TSS, SIGNS, Op
 from tillkeeper.access.lists import Limit100, Offset
 from tillkeeper.access.policy import Grant, require
 from tillkeeper.access.refusals import change_refusals, refusals
@@ -143,6 +143,7 @@ async def list_transactions(
     operation_id="listTransactionsOfTss",
     summary="List the transactions of a TSS, each by its latest revision",
     responses=refusals(errors.TssNotFound, errors.OrganizationNotFound),
+    opt=PER_TSS,
 )
 async def list_transactions_of_tss(
     op: Op,

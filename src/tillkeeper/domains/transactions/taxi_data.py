@@ -2,7 +2,7 @@
 
 The contract names the process types and what they are about, not how the data is laid out. Groups
 are set apart by `^` and the fields in them by `_`, as in Kassenbeleg-V1 and as the forbidden
-characters of names suggest; times are UTC, to the second (decision 19).
+characters of names suggest; times are UTC, to the second (decision 22).
 """
 
 from datetime import UTC, datetime

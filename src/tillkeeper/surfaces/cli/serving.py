@@ -21,7 +21,8 @@ from tillkeeper.logs import log
 from tillkeeper.settings import Settings
 from tillkeeper.surfaces.cli.running import on_signals
 from tillkeeper.surfaces.worker import Chore, working
-from tillkeeper.surfaces.worker.chores import CHORES
+from tillkeeper.surfaces.worker.chores import CHORES, KINDS
+from tillkeeper.surfaces.worker.jobs import doing_jobs
 from tillkeeper.surfaces.worker.key_watch import KeyWatch
 
 _GRACE_SECONDS = 10
@@ -81,7 +82,10 @@ async def serving(installation: Installation) -> AsyncGenerator[uvicorn.Server]:
         if task.done():
             task.result()
         await tell_what_is_held(installation.house)
-        async with working(installation.house, _chores(settings)):
+        async with (
+            working(installation.house, _chores(settings)),
+            doing_jobs(installation.house, KINDS),
+        ):
             yield server
     finally:
         server.should_exit = True

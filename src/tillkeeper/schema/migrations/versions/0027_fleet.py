@@ -11,7 +11,7 @@ from tillkeeper.schema import walls
 from tillkeeper.schema.base import ENV
 
 revision = "0027"
-down_revision = "0024"
+down_revision = "0025"
 branch_labels = None
 depends_on = None
 

@@ -10,12 +10,12 @@ from sqlalchemy.dialects import postgresql
 from tillkeeper.schema import walls
 from tillkeeper.schema.base import ENV
 
-revision = "0018"
-down_revision = "0017"
+revision = "0020"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
-_DOORS = Path(__file__).with_name("doors_0018.sql")
+_DOORS = Path(__file__).with_name("doors_0020.sql")
 _DOOR_SIGNATURES = (
     "list_signing_authorities()",
     "add_signing_authority(integer, text, bytea, bytea, bytea, bytea)",

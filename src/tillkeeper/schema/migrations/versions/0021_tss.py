@@ -9,8 +9,8 @@ from sqlalchemy.dialects import postgresql
 from tillkeeper.schema import walls
 from tillkeeper.schema.base import ENV
 
-revision = "0019"
-down_revision = "0018"
+revision = "0021"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 
