@@ -39,6 +39,7 @@ ASKED = {
     Right.API_KEY_ROTATE: "rotateApiKey",
     Right.ACCESS_READ: "listAccess",
     Right.AUDIT_READ: "listAuditLog",
+    Right.FLEET_READ: "retrieveOverview",
 }
 ASKED_OF_ONESELF = {
     Right.ORGANIZATION_ADMINISTER: "createOrganization",

@@ -98,11 +98,14 @@ async def test_what_is_above_beside_or_elsewhere_is_not_there(world: World) -> N
 async def test_a_limited_key_sees_its_part(world: World) -> None:
     for http in (world.vendor_test, world.shop_test, world.branch_test):
         await selling(http, 1)
-    full = {"clients", "transactions_by_day", "latest_transactions"}
+    full = {"clients", "transactions_by_day", "latest_transactions", "latest_exports", "data"}
+    named = ["organization:read", "tss:read"]
     for limits, below, parts in (
         ({"permissions": ["fleet:read"]}, 2, set[str]()),
         ({"permissions": ["fleet:read", "client:read"]}, 2, {"clients"}),
-        ({"permissions": ["fleet:read", "transaction:read"]}, 2, full - {"clients"}),
+        ({"permissions": ["fleet:read", "transaction:read"]}, 2, {"transactions_by_day"}),
+        ({"permissions": ["fleet:read", "export:read"]}, 2, set[str]()),
+        ({"permissions": ["fleet:read", "export:read", *named]}, 2, {"latest_exports", "data"}),
         ({"reach": "self"}, 0, full),
         ({"reach": "managed"}, 1, full),
         ({"reach": [str(world.branch)]}, 1, full),
@@ -113,7 +116,7 @@ async def test_a_limited_key_sees_its_part(world: World) -> None:
         assert found["managed"]["tss"]["INITIALIZED"] == below, limits
         assert found["own"]["tss"]["INITIALIZED"] == 1
         for part in (found["own"], found["managed"]):
-            assert part.keys() & full == parts
+            assert (part.keys() | part["expiring_tss"].keys()) & full == parts
         if "reach" in limits:
             assert found["managed"]["transactions_by_day"][-1]["started"] == below
             assert len(found["managed"]["latest_transactions"]) == below
@@ -125,6 +128,11 @@ async def test_a_key_without_the_right_is_told_which(world: World) -> None:
         answer = await key.get(f"/organizations/{world.shop}/{path}")
         assert said(answer) == (403, "E_ACCESS_DENIED")
         assert answer.json()["missing"]["right"] == "fleet:read"
+    key = await world.enter_as(
+        world.shop, world.shop_test, permissions=["fleet:read"], name="key-2"
+    )
+    answer = await key.get(f"/organizations/{world.shop}/fleet")
+    assert answer.json()["missing"]["right"] == "organization:read"
 
 
 async def test_the_last_thirty_days_are_there_and_no_other(world: World) -> None:
@@ -153,6 +161,24 @@ async def test_the_latest_transactions_come_first(world: World) -> None:
     for name in ("_id", "state", "client_id", "client_serial_number", "time_start", "time_end"):
         assert found[0][name] == shown[name], name
     assert found[0]["organization_id"] == str(world.shop)
+
+
+async def test_the_latest_exports_come_first(world: World) -> None:
+    asked: list[str] = []
+    for http in (world.shop_test, world.branch_test, world.stranger_test):
+        till = await selling(http, 1)
+        for number in range(7):
+            export_id = uuid4()
+            await till.send("PUT", f"/export/{export_id}", {}, start_date=number + 1)
+            asked.append(str(export_id))
+    aged = "UPDATE exports SET time_request = 1700000000 + $2 WHERE id = $1::text::uuid"
+    for number, each in enumerate(asked):
+        await world.owner.execute(aged, each, number)
+    found = (await overview(world.vendor_test, world.vendor))["managed"]["latest_exports"]
+    assert [each["_id"] for each in found] == asked[13:3:-1], "the stranger's are not among them"
+    assert {each["organization_id"] for each in found} == {str(world.shop), str(world.branch)}
+    assert {each["state"] for each in found} == {"PENDING"}
+    assert (await overview(world.kiosk_test, world.kiosk))["own"]["latest_exports"] == []
 
 
 async def test_certificates_that_end_soon_are_named_the_first_first(world: World) -> None:

@@ -2,19 +2,19 @@
 
 from datetime import date, timedelta
 from typing import Literal
+from uuid import UUID
 
+from tillkeeper.access.operation import Operation
 from tillkeeper.access.policy import Grant, require
 from tillkeeper.access.rights import Right
 from tillkeeper.core.days import local_day
 from tillkeeper.core.errors import AccessDenied
-from tillkeeper.core.paging import Cursor
 from tillkeeper.core.status import ClientState, TssState
-from tillkeeper.domains.fleet import overview_queries, queries
+from tillkeeper.domains.fleet import overview_queries
 from tillkeeper.domains.fleet.scopes import ONE, scope_of
 from tillkeeper.domains.fleet.wire import (
     Expiring,
     ExpiringAuthority,
-    FleetTss,
     Overview,
     OverviewPart,
     TransactionDay,
@@ -23,17 +23,16 @@ from tillkeeper.domains.signing.certificates import common_name_of, ends_at
 
 _DAYS, _LATEST_AT_MOST, _EXPIRING_AT_MOST = 30, 10, 100
 _SOON_SECONDS = 90 * 86_400
+_OF_TSS = (Right.ORGANIZATION_READ, Right.TSS_READ)
+"""What it takes to be told of a TSS and whose it is."""
 
 
-async def list_fleet(
-    grant: Grant, after: Cursor | None, *, limit: int, **filters: object
-) -> tuple[list[FleetTss], Cursor | None]:
-    """Return a page of TSS; whoever may not read organizations is told their ids alone."""
-    data, last = await queries.list_fleet(grant, after, limit=limit, **filters)
-    if not await _may_also(grant, Right.ORGANIZATION_READ):
-        for each in data:
-            each.organization_name = None
-    return data, last
+async def require_fleet(op: Operation, organization_id: UUID) -> Grant:
+    """Ask for the right to the fleet, and for those to what each row of it names."""
+    grant = await require(op, Right.FLEET_READ, organization_id)
+    for right in _OF_TSS:
+        await require(op, right, organization_id)
+    return grant
 
 
 async def look_over(grant: Grant) -> Overview:
@@ -50,6 +49,7 @@ async def look_over(grant: Grant) -> Overview:
 
 
 async def _part(grant: Grant, scope: str) -> OverviewPart:
+    """Numbers need one right; who is named has to be in sight besides."""
     tss = await overview_queries.count_tss(grant, scope)
     part = OverviewPart(
         organizations=await overview_queries.count_organizations(grant, scope),
@@ -61,14 +61,18 @@ async def _part(grant: Grant, scope: str) -> OverviewPart:
         part.clients = {state: clients.get(state, 0) for state in ClientState}
     if await _may_also(grant, Right.TRANSACTION_READ):
         part.transactions_by_day = await _days(grant, scope)
+    if await _may_also(grant, *_OF_TSS, Right.CLIENT_READ, Right.TRANSACTION_READ):
         part.latest_transactions = await overview_queries.list_latest(grant, scope, _LATEST_AT_MOST)
+    if await _may_also(grant, *_OF_TSS, Right.EXPORT_READ):
+        part.latest_exports = await overview_queries.list_exports(grant, scope, _LATEST_AT_MOST)
     return part
 
 
-async def _may_also(grant: Grant, right: Right) -> bool:
-    """Tell whether a part of an answer may be told; without the right it is left out."""
+async def _may_also(grant: Grant, *rights: Right) -> bool:
+    """Tell whether a part of an answer may be told; without the rights it is left out."""
     try:
-        await require(grant.op, right, grant.organization_id)
+        for right in rights:
+            await require(grant.op, right, grant.organization_id)
     except AccessDenied:
         return False
     return True
@@ -87,9 +91,10 @@ def _soon(grant: Grant) -> int:
 
 async def _expiring_tss(grant: Grant, scope: str) -> Expiring:
     soon = _soon(grant)
+    count = await overview_queries.count_ending(grant, scope, soon)
+    if not await _may_also(grant, *_OF_TSS):
+        return Expiring(count=count)
     data = await overview_queries.list_ending(grant, scope, soon, _EXPIRING_AT_MOST)
-    is_all = len(data) < _EXPIRING_AT_MOST
-    count = len(data) if is_all else await overview_queries.count_ending(grant, scope, soon)
     return Expiring(count=count, data=data)
 
 

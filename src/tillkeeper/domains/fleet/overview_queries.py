@@ -28,8 +28,16 @@ from tillkeeper.access.policy import Grant
 from tillkeeper.core.days import DAYS_AT_MOST
 from tillkeeper.core.status import TssState
 from tillkeeper.domains.fleet.scopes import ID, ONE, WHOLE, of_organization
-from tillkeeper.domains.fleet.wire import ExpiringTss, LatestTransaction
-from tillkeeper.schema import ENV, organizations, transaction_months, transactions, tss, tss_clients
+from tillkeeper.domains.fleet.wire import ExpiringTss, LatestExport, LatestTransaction
+from tillkeeper.schema import (
+    ENV,
+    exports,
+    organizations,
+    transaction_months,
+    transactions,
+    tss,
+    tss_clients,
+)
 from tillkeeper.sql import Query, Rows, many
 
 S = TypeVar("S", bound=Struct)
@@ -150,7 +158,28 @@ def _latest(which: ColumnElement[bool]) -> Rows:
     )
 
 
+def _latest_exports(which: ColumnElement[bool]) -> Rows:
+    """Look at the latest of each organization, by its index: others have exported for years."""
+    most = bindparam("most", type_=Integer)
+    of_one = (
+        select(exports)
+        .where(of_organization(exports))
+        .order_by(exports.c.time_request.desc(), exports.c.id.desc())
+        .limit(most)
+        .correlate(organizations)
+        .lateral("of_one")
+    )
+    return (
+        select(*(of_one.c[name] for name in LatestExport.__struct_fields__))
+        .select_from(organizations.join(of_one, true()))
+        .where(which)
+        .order_by(of_one.c.time_request.desc(), of_one.c.organization_id, of_one.c.id.desc())
+        .limit(most)
+    )
+
+
 _LATEST = _by_scope(_latest, LatestTransaction)
+_EXPORTS = _by_scope(_latest_exports, LatestExport)
 _IS_LIVING = _is(TssState.CREATED, TssState.UNINITIALIZED, TssState.INITIALIZED)
 _whole_ending = and_(_IS_LIVING, tss.c.certificate_ends_at < bindparam("until", type_=BigInteger))
 _ENDING = _by_scope(
@@ -199,6 +228,11 @@ async def count_days(grant: Grant, scope: str, since: date) -> dict[date, int]:
 async def list_latest(grant: Grant, scope: str, most: int) -> list[LatestTransaction]:
     """Return the latest transactions of the hundred TSS that have signed last, newest first."""
     return await _LATEST[scope](grant.tx, **grant.scope, most=most)
+
+
+async def list_exports(grant: Grant, scope: str, most: int) -> list[LatestExport]:
+    """Return the exports that were asked for last, the newest first."""
+    return await _EXPORTS[scope](grant.tx, **grant.scope, most=most)
 
 
 async def list_ending(grant: Grant, scope: str, until: int, most: int) -> list[ExpiringTss]:

@@ -16,7 +16,7 @@ from tillkeeper.access.rights import Right
 from tillkeeper.core import errors
 from tillkeeper.core.paging import Cursor
 from tillkeeper.core.status import TssState
-from tillkeeper.domains.fleet import actions, formats
+from tillkeeper.domains.fleet import actions, formats, queries
 from tillkeeper.domains.fleet.wire import FleetFormat, FleetList, FleetTss, Overview
 
 _ROWS_AT_ONCE = 1000
@@ -29,7 +29,7 @@ _ROWS_AT_ONCE = 1000
     description="TSS and clients by state, transactions a day in the last 30 local days "
     "(Europe/Berlin), the latest transactions of the hundred TSS that signed last, certificates "
     "that end within 90 days: for the organization, and for all that it manages or administers. "
-    "Clients are left out without `client:read`, transactions without `transaction:read`.",
+    "What of it takes a right that is not held is left out.",
     opt=SUBTREE,
     responses=refusals(errors.OrganizationNotFound),
 )
@@ -44,7 +44,7 @@ async def retrieve_overview(op: Op, organization_id: FromPath[UUID]) -> Overview
     summary="List the TSS of an organization and of everything below it",
     description="A page at a time, organization by organization, both from the oldest on. With "
     "`format=csv`, or `text/csv` in Accept, all of it as one sheet, whatever `limit`; one that "
-    "breaks off is not whole. Names of organizations are left out without `organization:read`.",
+    "breaks off is not whole. Needs `tss:read` and `organization:read` besides.",
     opt=SUBTREE,
     responses=refusals(errors.OrganizationNotFound),
 )
@@ -68,7 +68,7 @@ async def list_fleet(
     cursor: Cursored = None,
     format: Annotated[FleetFormat | None, QueryParameter()] = None,
 ) -> Response[FleetList]:
-    grant = await require(op, Right.FLEET_READ, organization_id)
+    grant = await actions.require_fleet(op, organization_id)
     filters: dict[str, object] = {
         "states": states,
         "organization": organization,
@@ -79,7 +79,7 @@ async def list_fleet(
     page = seal_page(grant, "fleet", cursor or "", filters | {"organization_id": organization_id})
     wanted = format or formats.format_of(request.headers.get("accept", ""))
     is_sheet = wanted is FleetFormat.CSV
-    data, last = await actions.list_fleet(
+    data, last = await queries.list_fleet(
         grant, page.after, limit=_ROWS_AT_ONCE if is_sheet else limit, **filters
     )
     if is_sheet:
@@ -112,8 +112,8 @@ async def _rows(
     yield formats.write_rows(data)
     while last is not None:
         async with enter_again(request) as op:
-            grant = await require(op, Right.FLEET_READ, organization_id)
-            data, last = await actions.list_fleet(grant, last, limit=_ROWS_AT_ONCE, **filters)
+            grant = await actions.require_fleet(op, organization_id)
+            data, last = await queries.list_fleet(grant, last, limit=_ROWS_AT_ONCE, **filters)
         yield formats.write_rows(data)
 
 

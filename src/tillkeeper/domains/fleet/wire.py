@@ -5,7 +5,7 @@ from typing import Literal
 from uuid import UUID
 
 from tillkeeper.core.env import Env
-from tillkeeper.core.status import TransactionState, TssState
+from tillkeeper.core.status import ExportState, TransactionState, TssState
 from tillkeeper.core.wire import Reply
 
 
@@ -15,7 +15,7 @@ class FleetTss(Reply, kw_only=True):
     id: UUID
     type: Literal["FLEET_TSS"]
     organization_id: UUID
-    organization_name: str | None = None
+    organization_name: str
     state: TssState
     serial_number: str
     description: str | None = None
@@ -61,6 +61,18 @@ class LatestTransaction(Reply, kw_only=True):
     time_end: int | None = None
 
 
+class LatestExport(Reply, kw_only=True):
+    id: UUID
+    organization_id: UUID
+    tss_id: UUID
+    state: ExportState
+    exception: str | None = None
+    time_request: int
+    time_end: int | None = None
+    time_error: int | None = None
+    time_expiration: int | None = None
+
+
 class ExpiringTss(Reply, kw_only=True):
     id: UUID
     organization_id: UUID
@@ -70,10 +82,10 @@ class ExpiringTss(Reply, kw_only=True):
 
 
 class Expiring(Reply, kw_only=True):
-    """TSS in use whose certificates end soon, or have ended: the first of so many."""
+    """TSS in use whose certificates end soon, or have ended: so many, and the first of them."""
 
     count: int
-    data: list[ExpiringTss]
+    data: list[ExpiringTss] | None = None
 
 
 class ExpiringAuthority(Reply, kw_only=True):
@@ -92,6 +104,7 @@ class OverviewPart(Reply, kw_only=True):
     clients: dict[str, int] | None = None
     transactions_by_day: list[TransactionDay] | None = None
     latest_transactions: list[LatestTransaction] | None = None
+    latest_exports: list[LatestExport] | None = None
     expiring_tss: Expiring
 
 
