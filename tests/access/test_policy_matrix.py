@@ -317,6 +317,13 @@ REQUESTS: dict[Right, tuple[str, str, dict[str, str] | None]] = {
     Right.BILLING_ADDRESS_DELETE: ("DELETE", "/billing-addresses/{address}", None),
     Right.AUDIT_READ: ("GET", f"{PATH}/audit-log", None),
     Right.TEST_DATA_DELETE: ("DELETE", "/test-data?dry_run=true", None),
+    Right.AGREEMENT_READ: ("GET", f"{PATH}/agreements", None),
+    Right.AGREEMENT_PROPOSE: (
+        "POST",
+        f"{PATH}/agreements",
+        {"kind": "payer", "with_organization_id": ABSENT},
+    ),
+    Right.AGREEMENT_DECIDE: ("POST", f"{PATH}/agreements/{ABSENT}/decline", None),
     Right.TSS_READ: ("GET", f"{SIGN}/tss?organization_id={{id}}", None),
     Right.TSS_CREATE: ("PUT", f"{SIGN}/tss/{ABSENT}", {}),
     Right.TSS_UPDATE: ("PATCH", f"{SIGN}/tss/{ABSENT}/metadata", {}),

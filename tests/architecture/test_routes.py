@@ -30,6 +30,7 @@ NO_ORGANIZATION = (404, "E_ORGANIZATION_NOT_FOUND")
 NO_ADDRESS = (404, "E_BILLING_ADDRESS_NOT_FOUND")
 NO_KEY = (404, "E_API_KEY_NOT_FOUND")
 NO_PARENT = (404, None)
+NO_AGREEMENT = (404, "E_AGREEMENT_NOT_FOUND")
 NO_TSS = (404, "E_TSS_NOT_FOUND")
 NO_ROW = (404, "E_AUDIT_ROW_NOT_FOUND")
 NO_PRINCIPAL = (404, "E_PRINCIPAL_NOT_FOUND")
@@ -37,6 +38,7 @@ Said = tuple[int, str | None]
 BILLING_ADDRESS = ADDRESS | {"recipient": "Billing"}
 NOBODYS_TSS = UUID(int=4 << 76 | 8 << 60 | 11)
 NOBODYS_ROW = UUID(int=9 << 76 | 8 << 60 | 9)
+PROPOSAL: Json = {"kind": "payer", "with_organization_id": str(NOBODYS_ROW)}
 INVITATION = {"email": "someone@example.org"}
 
 
@@ -110,6 +112,15 @@ EXPECTED = {
     "retrieveOverview": of_organization(OK, DENIED),
     "listFleet": of_organization(OK, DENIED),
     "retrieveMe": Expected(OK, OK, OK, OK),
+    "listPayerPeriods": of_organization(OK, OK),
+    "proposeAgreement": of_organization(DENIED, DENIED, PROPOSAL),
+    "listAgreements": of_organization(OK, DENIED),
+    "retrieveAgreement": of_organization(NO_AGREEMENT, DENIED),
+    "analyseAgreement": of_organization(NO_AGREEMENT, DENIED),
+    "acceptAgreement": of_organization(NO_AGREEMENT, DENIED),
+    "declineAgreement": of_organization(NO_AGREEMENT, DENIED),
+    "withdrawAgreement": of_organization(NO_AGREEMENT, DENIED),
+    "undoAgreement": of_organization(NO_AGREEMENT, DENIED),
     # Ids are unique within an organization: each may have a TSS of the same id.
     "createTss": Expected(OK, (409, "E_TSS_CONFLICT"), DENIED, OK, {}),
     "listTss": Expected(OK, OK, DENIED, OK),
@@ -209,6 +220,7 @@ class About:
     address_id: UUID
     row_id: UUID = NOBODYS_ROW
     """Of an audit entry that nobody has: test_prove_audit_entry.py asks for others."""
+    agreement_id: UUID = NOBODYS_ROW
     tss_id: UUID = NOBODYS_TSS
     client_id: UUID = NOBODYS_TSS
     tx_id_or_number: UUID = NOBODYS_TSS

@@ -40,6 +40,9 @@ ASKED = {
     Right.ACCESS_READ: "listAccess",
     Right.AUDIT_READ: "listAuditLog",
     Right.FLEET_READ: "retrieveOverview",
+    Right.AGREEMENT_READ: "listAgreements",
+    Right.AGREEMENT_PROPOSE: "proposeAgreement",
+    Right.AGREEMENT_DECIDE: "declineAgreement",
 }
 ASKED_OF_ONESELF = {
     Right.ORGANIZATION_ADMINISTER: "createOrganization",

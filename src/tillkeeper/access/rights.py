@@ -31,6 +31,9 @@ class Right(StrEnum):
     BILLING_ADDRESS_UPDATE = "billing_address:update"
     BILLING_ADDRESS_DELETE = "billing_address:delete"
     AUDIT_READ = "audit:read"
+    AGREEMENT_READ = "agreement:read"
+    AGREEMENT_PROPOSE = "agreement:propose"
+    AGREEMENT_DECIDE = "agreement:decide"
     TEST_DATA_DELETE = "test_data:delete"
     TSS_READ = "tss:read"
     TSS_CREATE = "tss:create"
@@ -73,6 +76,9 @@ DENIALS = {
     Right.BILLING_ADDRESS_UPDATE: "change this billing address",
     Right.BILLING_ADDRESS_DELETE: "delete this billing address",
     Right.AUDIT_READ: "read the audit log of this organization",
+    Right.AGREEMENT_READ: "see the agreements of this organization",
+    Right.AGREEMENT_PROPOSE: "propose an agreement about this organization",
+    Right.AGREEMENT_DECIDE: "decide an agreement for this organization",
     Right.TEST_DATA_DELETE: "delete the TEST data of this organization",
     Right.TSS_READ: "see the TSS of this organization",
     Right.TSS_CREATE: f"create a TSS here{_OWN_KEY}",
@@ -101,6 +107,8 @@ PROFILE_WRITES = frozenset(
         Right.BILLING_ADDRESS_CREATE,
         Right.BILLING_ADDRESS_UPDATE,
         Right.BILLING_ADDRESS_DELETE,
+        Right.AGREEMENT_PROPOSE,
+        Right.AGREEMENT_DECIDE,
     }
 )
 """What changes an organization as a whole: where it is LIVE, a TEST key may not."""
@@ -115,6 +123,7 @@ _LOOKS = frozenset(
         Right.USER_READ,
         Right.API_KEY_READ,
         Right.BILLING_ADDRESS_READ,
+        Right.AGREEMENT_READ,
         Right.TSS_READ,
         Right.CLIENT_READ,
         Right.TRANSACTION_READ,
@@ -151,14 +160,15 @@ _MONEY = frozenset(
         Right.BILLING_ADDRESS_DELETE,
     }
 )
-_FROM_MANAGED = READS | _KEYS | _PEOPLE | SIGNING | EXPORTS
+_OF_MANAGED_KEY = READS | _KEYS | SIGNING | EXPORTS | {Right.AGREEMENT_DECIDE}
+_FROM_MANAGED = _OF_MANAGED_KEY | _PEOPLE
 _OF_ADMINISTERED = _ALL - {Right.ORGANIZATION_ADMINISTER}
 
 
 def rights_of_key(*, is_main: bool, is_administered: bool) -> frozenset[Right]:
     """Return what a key may do at most: a managed organization minds its own keys, and signs."""
     if not is_main:
-        return READS | _KEYS | SIGNING | EXPORTS
+        return _OF_MANAGED_KEY
     return _OF_ADMINISTERED if is_administered else _ALL
 
 

@@ -1,6 +1,12 @@
 """Every way the API says no, a module an area. Public, append-only, explained in docs/errors.md."""
 
 from tillkeeper.core.errors.access import PrincipalNotFound
+from tillkeeper.core.errors.agreements import (
+    AgreementBlocked,
+    AgreementNotFound,
+    AgreementNotOpen,
+    AgreementPending,
+)
 from tillkeeper.core.errors.api_keys import (
     ApiKeyConflict,
     ApiKeyNotFound,
@@ -19,6 +25,7 @@ from tillkeeper.core.errors.base import (
 from tillkeeper.core.errors.billing import (
     BillingAddressInUse,
     BillingAddressNotFound,
+    PayerCircle,
     PayerNotLive,
 )
 from tillkeeper.core.errors.exports import (
@@ -108,6 +115,10 @@ __all__ = (
     "AdminLoginFailed",
     "AdminPinBlocked",
     "AdminSessionMissing",
+    "AgreementBlocked",
+    "AgreementNotFound",
+    "AgreementNotOpen",
+    "AgreementPending",
     "ApiKeyConflict",
     "ApiKeyNotFound",
     "ApiKeyNotRotatable",
@@ -155,6 +166,7 @@ __all__ = (
     "ParameterMismatch",
     "ParentNotFound",
     "PathNotFound",
+    "PayerCircle",
     "PayerNotLive",
     "PrincipalNotFound",
     "RateLimited",

@@ -40,6 +40,7 @@ _NOUNS = {
     "users": "user_id",
     "billing-addresses": "address_id",
     "audit-log": "row_id",
+    "agreements": "agreement_id",
     "tss": "tss_id",
     "client": "client_id",
 }

@@ -11,7 +11,7 @@ from tillkeeper.schema import walls
 from tillkeeper.schema.base import ENV
 
 revision = "0020"
-down_revision = "0016"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 
