@@ -22,20 +22,10 @@ from tillkeeper.access.policy import Grant
 from tillkeeper.core.paging import Cursor
 from tillkeeper.domains.fleet.scopes import WHOLE, of_organization, scope_of
 from tillkeeper.domains.fleet.wire import FleetTss
+from tillkeeper.domains.tss.queries import REPLACED_BY
 from tillkeeper.schema import organizations, tss
 from tillkeeper.sql import Page
 
-_later = tss.alias("later")
-_REPLACED_BY = (
-    select(_later.c.id)
-    .where(
-        _later.c.organization_id == tss.c.organization_id,
-        _later.c.env == tss.c.env,
-        _later.c.replaces == tss.c.id,
-    )
-    .correlate(tss)
-    .scalar_subquery()
-)
 _TIME = TIMESTAMP(timezone=True)
 _AFTER_AT = cast(extract("epoch", bindparam("after_at", type_=_TIME)), BigInteger)
 _WITHIN = (bindparam("within_at", type_=_TIME), bindparam("within_id", type_=Uuid))
@@ -73,7 +63,7 @@ _ROWS = select(
     func.nullif(tss.c.last_signed_at, 0).label("last_signed_at"),
     tss.c.time_creation,
     tss.c.replaces,
-    _REPLACED_BY.label("replaced_by"),
+    REPLACED_BY,
     organizations.c.created_at.label("within_at"),
     organizations.c.id.label("within_id"),
     func.to_timestamp(tss.c.time_creation, type_=_TIME).label("created_at"),

@@ -113,7 +113,7 @@ _GRANTED = (
 )
 _THIS = (*_GRANTED, tss.c.id == bindparam("tss_id", type_=Uuid))
 _later = tss.alias("later")
-_REPLACED_BY = (
+REPLACED_BY = (
     select(_later.c.id)
     .where(
         _later.c.organization_id == tss.c.organization_id,
@@ -124,7 +124,8 @@ _REPLACED_BY = (
     .scalar_subquery()
     .label("replaced_by")
 )
-_ROW = select(*tss.c, _REPLACED_BY)
+"""Which other one names it: read where it is shown, never where it signs."""
+_ROW = select(*tss.c, REPLACED_BY)
 
 
 def _among(name: str) -> ColumnElement[bool]:
@@ -256,7 +257,7 @@ async def insert_tss(grant: Grant, event: TssCreated, row: Mapping[str, object])
 def _update(names: frozenset[str]) -> Change[Row | None]:
     values = {name: bindparam(f"new_{name}", type_=tss.c[name].type) for name in sorted(names)}
     write = update(tss).where(*_THIS).values(values)
-    return change(write.returning(*tss.c, _REPLACED_BY), Row)
+    return change(write.returning(*tss.c, REPLACED_BY), Row)
 
 
 async def update_tss(
