@@ -40,6 +40,8 @@ class Asks(NamedTuple):
     """What else the path names: a key, a person or an address."""
     body: Json | None = None
     query: str = ""
+    also: tuple[str, ...] = ()
+    """What it asks for as well, once the first is given."""
 
 
 NEW = ADDRESS | {"name": "Till"}
@@ -91,6 +93,8 @@ OPERATIONS = {
     "proveAuditEntry": Asks("audit:read", about="entry"),
     "listAuditSeals": Asks("audit:read", "own"),
     "deleteTestData": Asks("test_data:delete", "own"),
+    "retrieveOverview": Asks("fleet:read"),
+    "listFleet": Asks("fleet:read", also=("organization:read", "tss:read")),
     "listPayerPeriods": Asks("organization:read"),
     "proposeAgreement": Asks("agreement:propose", body=PROPOSAL),
     "listAgreements": Asks("agreement:read"),
@@ -248,6 +252,9 @@ def expected(call: Call, state: State, now: float) -> list[Said]:
     env = call.env if asks.action == "organization:enable_env" else actor.env
     about: Id = call.about if asks.about else None
     verdict = may(actor, asks.action, call.organization, env, state, now, about)
+    for action in asks.also:
+        if verdict is Verdict.ALLOW:
+            verdict = may(actor, action, call.organization, env, state, now)
     if verdict is Verdict.WRONG_STATE and _is_over(call.organization, state):
         return [(409, "E_ORGANIZATION_ARCHIVED")]
     if verdict is Verdict.ALLOW and asks.action == "api_key:create":

@@ -44,7 +44,7 @@ READS = frozenset(
     f"{noun}:read"
     for noun in (
         "organization", "user", "api_key", "billing_address", "audit", "access", "agreement",
-        "tss", "client", "transaction", "export",
+        "tss", "client", "transaction", "export", "fleet",
     )
 )  # fmt: skip
 KEYS = frozenset(f"api_key:{verb}" for verb in ("create", "update", "delete", "rotate"))

@@ -18,6 +18,7 @@ from tillkeeper.domains.audit.routes import router as audit
 from tillkeeper.domains.billing.routes import router as billing
 from tillkeeper.domains.clients.routes import router as clients
 from tillkeeper.domains.exports.routes import router as exports
+from tillkeeper.domains.fleet.routes import router as fleet
 from tillkeeper.domains.leaks.routes import router as leaks
 from tillkeeper.domains.me.routes import router as me
 from tillkeeper.domains.organizations.routes import router as organizations
@@ -45,6 +46,7 @@ _MANAGEMENT = [
     me,
     access_reports,
     test_data,
+    fleet,
 ]
 
 

@@ -30,6 +30,7 @@ Result_co = TypeVar("Result_co", covariant=True)
 Item = TypeVar("Item")
 Rows: TypeAlias = Select[*tuple[Any, ...]]
 
+_FOR_CURSORS = ("created_at", "within_at", "within_id")
 _DIALECT = asyncpg.dialect()  # type: ignore[no-untyped-call]
 
 
@@ -161,12 +162,12 @@ class Page:
         some = self._compiled(chosen, "cursor", is_after=after is not None)
         window: dict[str, object] = {"limit": limit + 1, "offset": 0}
         if after is not None:
-            window |= some.wanted_of({"after_at": after.created_at, "after_id": after.id})
+            window |= some.wanted_of(_begin_after(after))
         rows = await tx.fetch(some.text, *some.arguments(values | window))
         found = _convert(rows[:limit], into)
         if len(rows) <= limit:
             return found, None
-        return found, Cursor(rows[limit - 1]["created_at"], rows[limit - 1]["id"])
+        return found, _cursor_of(rows[limit - 1])
 
     async def count(self, tx: Tx, **values: object) -> int:
         """Return how many rows pass the filters."""
@@ -198,17 +199,30 @@ def differs(values: Mapping[str, BindParameter[Any]], table: Table) -> ColumnEle
     return or_(*(table.c[name].is_distinct_from(value) for name, value in values.items()))
 
 
+def _begin_after(cursor: Cursor) -> dict[str, object]:
+    values: dict[str, object] = {"after_at": cursor.created_at, "after_id": cursor.id}
+    if cursor.within is not None:
+        values |= {"within_at": cursor.within.created_at, "within_id": cursor.within.id}
+    return values
+
+
+def _cursor_of(row: Record) -> Cursor:
+    is_within = "within_at" in row.keys()  # noqa: SIM118 - a record holds values, not names
+    within = Cursor(row["within_at"], row["within_id"]) if is_within else None
+    return Cursor(row["created_at"], row["id"], within)
+
+
 def in_seconds(moment: ColumnElement[Any]) -> ColumnElement[Any]:
     """Return a moment as the wire has it: whole seconds since 1970."""
     return cast(func.floor(extract("epoch", moment)), BigInteger)
 
 
 def _convert(rows: Sequence[Record], into: type[S]) -> list[S]:
-    """Turn rows into structs; `created_at` stands last where a list carries it for its cursors."""
+    """Turn rows into structs; what a list carries for its cursors alone stands last."""
     if not rows:
         return []
     names = list(rows[0].keys())
-    if names[-1] == "created_at" and "created_at" not in into.__struct_fields__:
+    while names[-1] in _FOR_CURSORS and names[-1] not in into.__struct_fields__:
         names.pop()
     return [into(**dict(zip(names, row, strict=False))) for row in rows]
 

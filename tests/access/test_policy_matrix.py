@@ -336,6 +336,7 @@ REQUESTS: dict[Right, tuple[str, str, dict[str, str] | None]] = {
         f"{SIGN}/tss/{ABSENT}/tx/1",
         {"state": "ACTIVE", "client_id": ABSENT},
     ),
+    Right.FLEET_READ: ("GET", f"{PATH}/fleet", None),
     Right.TRANSACTION_UPDATE: ("PATCH", f"{SIGN}/tss/{ABSENT}/tx/1/metadata", {}),
     Right.EXPORT_READ: ("GET", f"{SIGN}/export?organization_id={{id}}", None),
     Right.EXPORT_CREATE: ("PUT", f"{EXPORT}?organization_id={{id}}", {}),

@@ -12,6 +12,8 @@ from tillkeeper.core.order import Order
 from tillkeeper.db.pool import Database
 from tillkeeper.domains.audit import queries as audit
 from tillkeeper.domains.clients import queries as clients
+from tillkeeper.domains.fleet import overview_queries as overview
+from tillkeeper.domains.fleet import queries as fleet
 from tillkeeper.domains.organizations import queries
 from tillkeeper.domains.transactions import changes
 from tillkeeper.domains.transactions import queries as transactions
@@ -100,9 +102,9 @@ async def _explain(world: World, db: Database, text: str, values: list[Any]) -> 
 
 _FILL_TSS = """
 INSERT INTO tss (organization_id, env, id, state, unit, key_version, sealed_key, point,
-  serial_number, certificate, metadata, puk_digest, time_creation)
+  serial_number, certificate, certificate_ends_at, metadata, puk_digest, time_creation)
 SELECT organization_id, env, gen_random_uuid(), state, unit, 1, sealed_key, point, serial_number,
-  certificate, metadata, puk_digest, time_creation
+  certificate, certificate_ends_at, metadata, puk_digest, time_creation
 FROM tss, generate_series(1, 2000) WHERE id = $1
 """
 _FILL_CLIENTS = """
@@ -192,3 +194,67 @@ async def test_a_page_of_transactions_walks_an_index_in_list_order(
     assert "Seq Scan on transactions" not in plan
     assert "Seq Scan on log_messages" not in plan
     assert "Sort" not in plan, plan
+
+
+_FILL_FLEET = """
+INSERT INTO tss (organization_id, env, id, state, unit, key_version, sealed_key, point,
+  serial_number, certificate, certificate_ends_at, metadata, puk_digest, time_creation)
+SELECT o.id, t.env, gen_random_uuid(), t.state, t.unit, 1, t.sealed_key, t.point, t.serial_number,
+  t.certificate, t.certificate_ends_at, t.metadata, t.puk_digest, t.time_creation
+FROM tss t, organizations o WHERE t.id = $1 AND o.managed_by_organization_id = $2
+"""
+_FILL_MONTHS = """
+INSERT INTO transaction_months (organization_id, env, tss_id, month, started)
+SELECT t.organization_id, t.env, t.id, ('2020-01-01'::date + n * interval '1 month')::date,
+  array_fill(1, ARRAY[31])
+FROM tss t JOIN organizations o ON o.id = t.organization_id, generate_series(0, 3) n
+WHERE o.managed_by_organization_id = $1
+"""
+
+
+@pytest.fixture
+async def fleet_of_4000(grown: World) -> World:
+    """A TSS in each of the vendor's shops, with months behind it."""
+    till = await Till(grown.vendor_test).open()
+    await grown.owner.execute(_FILL_FLEET, till.tss_id, grown.vendor)
+    await grown.owner.execute(_FILL_MONTHS, grown.vendor)
+    for table in ("organizations", "tss", "transaction_months"):
+        await grown.owner.execute(f"ANALYZE {table}")
+    return grown
+
+
+@pytest.mark.parametrize("is_after", [False, True])
+@pytest.mark.parametrize("filters", [(), ("states",), ("search", "idle_since")])
+async def test_a_page_of_the_fleet_walks_organizations_in_list_order(
+    fleet_of_4000: World, db: Database, filters: tuple[str, ...], *, is_after: bool
+) -> None:
+    """Within an organization a few are sorted; never the fleet, and no page costs more."""
+    page: Page = fleet._PAGES["root"]  # noqa: SLF001
+    compiled = page._compile(frozenset(filters), "cursor", is_after=is_after)  # noqa: SLF001
+    values = {"organization_id": fleet_of_4000.vendor, "env": Env.TEST, "limit": 101, "offset": 0}
+    values |= {"states": ["CREATED"], "search": "x", "idle_since": 1}
+    values |= {"after_at": datetime.now(UTC), "within_at": datetime.now(UTC)}
+    values |= {"after_id": UUID(int=7), "within_id": UUID(int=7)}
+    arguments = compiled.arguments(compiled.wanted_of(values))
+    plan = await _explain(fleet_of_4000, db, compiled.text, arguments)
+    for table in ("organizations", "tss"):
+        assert f"Seq Scan on {table}" not in plan, plan
+    assert "ix_organizations_by_root" in plan
+    assert not [
+        line
+        for line in plan.splitlines()
+        if "Sort " in line and "Incremental" not in line and "Key" not in line
+    ], plan
+
+
+async def test_days_are_read_from_the_months_that_are_wanted(
+    fleet_of_4000: World, db: Database
+) -> None:
+    query = overview._MONTHS["root"]  # noqa: SLF001
+    compiled: Compiled = inspect.getclosurevars(query).nonlocals["compiled"]
+    values = {"organization_id": fleet_of_4000.vendor, "env": Env.TEST}
+    values |= {"since": datetime.now(UTC).date()}
+    plan = await _explain(fleet_of_4000, db, compiled.text, compiled.arguments(values))
+    assert "Seq Scan on transaction_months" not in plan, plan
+    conditions = [line for line in plan.splitlines() if "Index Cond" in line]
+    assert any("month >= " in line for line in conditions), plan

@@ -21,6 +21,7 @@ SILENT = {
     "pepper_holders",
     "rate_cells",
     "signing_authorities",
+    "transaction_months",
     "users",
 }
 """Reviewed: what records, counts, keeps answers, or is nobody's: no row tells their changes. Each

@@ -109,6 +109,8 @@ EXPECTED = {
     "listAuditSeals": Expected(OK, OK, DENIED, OK),
     # All these actors are in LIVE, where nobody wipes anything.
     "deleteTestData": Expected(DENIED, DENIED, DENIED, DENIED),
+    "retrieveOverview": of_organization(OK, DENIED),
+    "listFleet": of_organization(OK, DENIED),
     "retrieveMe": Expected(OK, OK, OK, OK),
     "listPayerPeriods": of_organization(OK, OK),
     "proposeAgreement": of_organization(DENIED, DENIED, PROPOSAL),

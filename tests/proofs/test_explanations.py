@@ -39,6 +39,7 @@ ASKED = {
     Right.API_KEY_ROTATE: "rotateApiKey",
     Right.ACCESS_READ: "listAccess",
     Right.AUDIT_READ: "listAuditLog",
+    Right.FLEET_READ: "retrieveOverview",
     Right.AGREEMENT_READ: "listAgreements",
     Right.AGREEMENT_PROPOSE: "proposeAgreement",
     Right.AGREEMENT_DECIDE: "declineAgreement",

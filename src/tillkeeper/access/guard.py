@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -177,6 +177,17 @@ async def provide_op(request: AnyRequest) -> AsyncGenerator[Operation]:
         if op_or_none is not None and not dry:
             await record_refusal(door.house, op_or_none, refusal)
         raise
+
+
+@asynccontextmanager
+async def enter_again(request: AnyRequest) -> AsyncGenerator[Operation]:
+    """Enter once more with the same token, for an answer that goes on after its operation.
+
+    A transaction is not held open for a client that reads slowly, and whoever may no longer read
+    is refused in the middle.
+    """
+    async with door_of(request).house.db.begin() as tx:
+        yield await _enter(request, tx, None)
 
 
 def _turn(request: AnyRequest, door: Door) -> AbstractAsyncContextManager[None]:

@@ -48,6 +48,7 @@ class Right(StrEnum):
     EXPORT_CREATE = "export:create"
     EXPORT_UPDATE = "export:update"
     EXPORT_CANCEL = "export:cancel"
+    FLEET_READ = "fleet:read"
 
 
 _OWN_KEY = ": only a key of the organization itself may"
@@ -92,6 +93,7 @@ DENIALS = {
     Right.EXPORT_CREATE: "export from this TSS",
     Right.EXPORT_UPDATE: "label this export",
     Right.EXPORT_CANCEL: "cancel this export",
+    Right.FLEET_READ: "see the fleet of this organization",
 }
 
 PROFILE_WRITES = frozenset(
@@ -126,6 +128,7 @@ _LOOKS = frozenset(
         Right.CLIENT_READ,
         Right.TRANSACTION_READ,
         Right.EXPORT_READ,
+        Right.FLEET_READ,
     }
 )
 READS = _LOOKS | {Right.ACCESS_READ, Right.AUDIT_READ}

@@ -20,12 +20,13 @@ class Cursor:
 
     created_at: datetime
     id: UUID
+    within: "Cursor | None" = None
+    """What the row belongs to, where a list runs from one such to the next."""
 
 
 def seal_cursor(key: bytes, cursor: Cursor, bound_to: bytes) -> str:
     """Write a cursor that is good for this actor, env and filter alone."""
-    microseconds = (cursor.created_at - _EPOCH) // timedelta(microseconds=1)
-    body = microseconds.to_bytes(_TIME, "big") + cursor.id.bytes
+    body = _written(cursor)
     return urlsafe_b64encode(body + _seal(key, body, bound_to)).decode().rstrip("=")
 
 
@@ -35,12 +36,26 @@ def open_cursor(keys: Iterable[bytes], text: str, bound_to: bytes) -> Cursor:
         raw = urlsafe_b64decode(text.encode("ascii") + b"==")
     except (Base64Error, UnicodeEncodeError, ValueError) as error:
         raise _refusal() from error
-    body, seal = raw[: _TIME + _ID], raw[_TIME + _ID :]
+    body, seal = raw[:-_SEAL], raw[-_SEAL:]
     is_ours = any(hmac.compare_digest(seal, _seal(key, body, bound_to)) for key in keys)
     if not is_ours or urlsafe_b64encode(raw).decode().rstrip("=") != text:
         raise _refusal()
-    microseconds = int.from_bytes(body[:_TIME], "big")
-    return Cursor(_EPOCH + timedelta(microseconds=microseconds), UUID(bytes=body[_TIME:]))
+    return _read(body)
+
+
+def _written(cursor: Cursor) -> bytes:
+    microseconds = (cursor.created_at - _EPOCH) // timedelta(microseconds=1)
+    within = b"" if cursor.within is None else _written(cursor.within)
+    return microseconds.to_bytes(_TIME, "big") + cursor.id.bytes + within
+
+
+def _read(body: bytes) -> Cursor:
+    microseconds, within = int.from_bytes(body[:_TIME], "big"), body[_TIME + _ID :]
+    return Cursor(
+        _EPOCH + timedelta(microseconds=microseconds),
+        UUID(bytes=body[_TIME : _TIME + _ID]),
+        _read(within) if within else None,
+    )
 
 
 def _seal(key: bytes, body: bytes, bound_to: bytes) -> bytes:

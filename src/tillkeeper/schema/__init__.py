@@ -14,6 +14,7 @@ from tillkeeper.schema.peppers import pepper_holders
 from tillkeeper.schema.rates import rate_cells
 from tillkeeper.schema.signing import signing_authorities
 from tillkeeper.schema.trail import audit_rows, audit_seals, outbox_rows
+from tillkeeper.schema.transaction_months import transaction_months
 from tillkeeper.schema.tss import log_messages, transactions, tss, tss_clients
 
 __all__ = (
@@ -36,6 +37,7 @@ __all__ = (
     "pepper_holders",
     "rate_cells",
     "signing_authorities",
+    "transaction_months",
     "transactions",
     "tss",
     "tss_clients",

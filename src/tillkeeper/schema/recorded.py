@@ -80,9 +80,10 @@ _ALLOWED: Final[Mapping[str, tuple[str, ...]]] = {
         "time_init",
         "time_defective",
         "time_disable",
+        "replaces",
     ),
     "transactions": ("metadata",),
-    "tss_clients": ("tss_id", "state", "serial_number", "metadata"),
+    "tss_clients": ("tss_id", "state", "serial_number", "metadata", "replaces"),
 }
 
 

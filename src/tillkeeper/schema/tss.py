@@ -48,6 +48,7 @@ class TssColumns(TypedColumns):
     point: Named[bytes] = Column(LargeBinary)
     serial_number: Named[str] = Column(Text)
     certificate: Named[bytes] = Column(LargeBinary)
+    certificate_ends_at: Named[int] = Column(BigInteger)
     description: Named[str | None] = Column(Text)
     metadata: Named[dict[str, str]] = Column(JSONB)
     puk_digest: Named[str] = Column(Text)
@@ -70,6 +71,8 @@ class TssColumns(TypedColumns):
     time_init: Named[int | None] = Column(BigInteger)
     time_defective: Named[int | None] = Column(BigInteger)
     time_disable: Named[int | None] = Column(BigInteger)
+    # What it stands in for, since it was created: one at most stands in for another.
+    replaces: Named[UUID | None]
 
 
 tss = Table(
@@ -81,10 +84,24 @@ tss = Table(
     CheckConstraint("signature_counter >= transaction_counter", "counters"),
     CheckConstraint("registered_clients >= 0 AND active_transactions >= 0", "counts"),
     CheckConstraint("skipped >= 0", "skipped"),
+    CheckConstraint("replaces <> id", "replaces_another"),
+    ForeignKeyConstraint(
+        ["organization_id", "env", "replaces"],
+        ["tss.organization_id", "tss.env", "tss.id"],
+        name="fk_tss_replaces",
+    ),
 )
 # Which organization in reach a TSS belongs to.
 Index("ix_tss_id", tss.c.id)
 Index("ix_tss_in_list_order", tss.c.organization_id, tss.c.time_creation, tss.c.id)
+Index(
+    "uq_tss_replaces",
+    tss.c.organization_id,
+    tss.c.replaces,
+    tss.c.env,
+    unique=True,
+    postgresql_where=tss.c.replaces.is_not(None),
+)
 
 
 def _of_tss(name: str) -> ForeignKeyConstraint:
@@ -108,6 +125,8 @@ class TssClientColumns(TypedColumns):
     metadata: Named[dict[str, str]] = Column(JSONB)
     time_creation: Named[int] = Column(BigInteger)
     time_update: Named[int | None] = Column(BigInteger)
+    # As of a TSS; the one that is replaced may be on another TSS.
+    replaces: Named[UUID | None]
 
 
 tss_clients = Table(
@@ -120,6 +139,20 @@ tss_clients = Table(
         "organization_id", "tss_id", "serial_number", "env", name="uq_tss_clients_serial"
     ),
     _of_tss("fk_tss_clients_tss"),
+    CheckConstraint("replaces <> id", "replaces_another"),
+    ForeignKeyConstraint(
+        ["organization_id", "env", "replaces"],
+        ["tss_clients.organization_id", "tss_clients.env", "tss_clients.id"],
+        name="fk_tss_clients_replaces",
+    ),
+)
+Index(
+    "uq_tss_clients_replaces",
+    tss_clients.c.organization_id,
+    tss_clients.c.replaces,
+    tss_clients.c.env,
+    unique=True,
+    postgresql_where=tss_clients.c.replaces.is_not(None),
 )
 
 

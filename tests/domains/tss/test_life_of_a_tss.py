@@ -1,10 +1,12 @@
 """A TSS from its creation to its end, and every way that it does not have."""
 
+import time
 from uuid import uuid4
 
 import pytest
 
 from journals import journal_of
+from tillkeeper.domains.signing import certificates
 from tills import SIGN, Till
 from world import World, said
 
@@ -156,9 +158,9 @@ async def test_five_hundred_in_a_day_and_no_more(world: World) -> None:
     await till.create()
     await world.owner.execute(
         "INSERT INTO tss (organization_id, env, id, state, unit, key_version, sealed_key, point, "
-        "serial_number, certificate, metadata, puk_digest, time_creation) "
+        "serial_number, certificate, certificate_ends_at, metadata, puk_digest, time_creation) "
         "SELECT organization_id, env, gen_random_uuid(), 'DISABLED', unit, 1, sealed_key, point, "
-        "serial_number, certificate, metadata, puk_digest, time_creation "
+        "serial_number, certificate, certificate_ends_at, metadata, puk_digest, time_creation "
         "FROM tss, generate_series(1, 499) WHERE id = $1",
         till.tss_id,
     )
@@ -175,3 +177,12 @@ async def test_whatever_happens_to_a_tss_is_audited(world: World) -> None:
         *("tss.created", "tss.updated", "tss.admin_pin_set", "tss.admin_logged_in"),
         *("tss.updated", "tss.admin_logged_out"),
     ]
+
+
+async def test_the_end_of_a_certificate_is_what_it_says_itself(world: World) -> None:
+    till = Till(world.shop_test)
+    await till.create()
+    found = await world.owner.fetchrow("SELECT * FROM tss WHERE id = $1", till.tss_id)
+    assert found is not None
+    assert found["certificate_ends_at"] == certificates.ends_at(found["certificate"])
+    assert abs(found["certificate_ends_at"] - time.time() - 365 * 86_400) < 600

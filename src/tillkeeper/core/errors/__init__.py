@@ -83,6 +83,7 @@ from tillkeeper.core.errors.sign import (
     ClientDeregistered,
     ClientLimitReached,
     ClientNotFound,
+    ClientReplaced,
     ClientUnknown,
     ClockWentBack,
     CountersInDoubt,
@@ -104,6 +105,8 @@ from tillkeeper.core.errors.sign import (
     TssLocked,
     TssNotFound,
     TssNotInitialized,
+    TssReplaced,
+    TssUnknown,
     Unparsable,
 )
 from tillkeeper.core.errors.signing import SigningUnitUnavailable
@@ -132,6 +135,7 @@ __all__ = (
     "ClientDeregistered",
     "ClientLimitReached",
     "ClientNotFound",
+    "ClientReplaced",
     "ClientUnknown",
     "ClockWentBack",
     "Conflict",
@@ -191,6 +195,8 @@ __all__ = (
     "TssLocked",
     "TssNotFound",
     "TssNotInitialized",
+    "TssReplaced",
+    "TssUnknown",
     "Unauthorized",
     "Unparsable",
     "UnsupportedMediaType",

@@ -20,11 +20,27 @@ class TssNotFound(NotFound):
         super().__init__("TSS not found")
 
 
+class TssUnknown(TssNotFound):
+    """Named in a body: 400, as an unknown client there."""
+
+    status = 400
+
+
 class TssConflict(Conflict):
     code = "E_TSS_CONFLICT"
 
     def __init__(self) -> None:
-        super().__init__("A TSS with this id has left the state CREATED: choose another id")
+        super().__init__(
+            "A TSS with this id has left the state CREATED, or replaces another one: "
+            "choose another id"
+        )
+
+
+class TssReplaced(Conflict):
+    code = "E_TSS_REPLACED"
+
+    def __init__(self) -> None:
+        super().__init__("Another TSS replaces body.replaces already: name that one, or none")
 
 
 class TssLimitReached(Refusal):
@@ -170,8 +186,16 @@ class ClientConflict(Conflict):
 
     def __init__(self) -> None:
         super().__init__(
-            "A client with this id is there already, with another serial number or on another TSS"
+            "A client with this id is there already, with another serial number, on another TSS "
+            "or in place of another client"
         )
+
+
+class ClientReplaced(Conflict):
+    code = "E_CLIENT_REPLACED"
+
+    def __init__(self) -> None:
+        super().__init__("Another client replaces body.replaces already: name that one, or none")
 
 
 class ClientLimitReached(Refusal):

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 
 from msgspec import json
 
+from tillkeeper.core.sheets import CSV, harmless
 from tillkeeper.domains.audit.wire import AuditEntry, AuditFormat
 
 MEDIA_TYPES = {
-    AuditFormat.CSV: "text/csv; charset=utf-8; header=present",
+    AuditFormat.CSV: CSV,
     AuditFormat.NDJSON: "application/x-ndjson",
 }
 _COLUMNS = (
@@ -33,8 +34,6 @@ _COLUMNS = (
     "before",
     "after",
 )
-# The full-width twins count too: some programs read them alike.
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
 
 
 def format_of(accept: str) -> AuditFormat:
@@ -56,7 +55,7 @@ def write_csv(entries: Sequence[AuditEntry]) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, quoting=csv.QUOTE_ALL)
     writer.writerow(_COLUMNS)
-    writer.writerows([_harmless(cell) for cell in _cells(entry)] for entry in entries)
+    writer.writerows([harmless(cell) for cell in _cells(entry)] for entry in entries)
     return text.getvalue().encode()
 
 
@@ -84,9 +83,3 @@ def _cells(entry: AuditEntry) -> list[object]:
 
 def _documents(entry: AuditEntry) -> tuple[dict[str, object] | None, ...]:
     return entry.details, entry.before, entry.after
-
-
-def _harmless(cell: object) -> str:
-    """Quote what a spreadsheet would run."""
-    text = "" if cell is None else str(cell)
-    return f"'{text}" if text.startswith(_FORMULAS) else text

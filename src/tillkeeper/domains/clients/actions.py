@@ -7,6 +7,8 @@ from tillkeeper.core.errors import (
     ClientConflict,
     ClientLimitReached,
     ClientNotFound,
+    ClientReplaced,
+    ClientUnknown,
     IllegalClientSerial,
 )
 from tillkeeper.core.sign_wire import API_VERSION, LooseMetadata, merged, text_of
@@ -34,11 +36,14 @@ async def create_client(
     rules.check_serial(serial_number)
     found = await queries.find_client(grant, client_id)
     if found is not None:
-        if (found.tss_id, found.serial_number) != (tss_id, serial_number):
+        is_other = (found.tss_id, found.serial_number) != (tss_id, serial_number)
+        if is_other or wanted.replaces not in (None, found.replaces):
             raise ClientConflict
         return shown(grant, found)
     if await queries.is_serial_taken(grant, tss_id, serial_number):
         raise IllegalClientSerial("Another client of this TSS has this serial number")
+    if wanted.replaces is not None:
+        await _check_replaceable(grant, wanted.replaces)
     await _register(grant, held, serial_number)
     row = {
         **grant.scope,
@@ -48,12 +53,22 @@ async def create_client(
         "serial_number": serial_number,
         "metadata": labels,
         "time_creation": int(grant.op.now.timestamp()),
+        "replaces": wanted.replaces,
     }
     event = ClientCreated(client_id=client_id, tss_id=tss_id, serial_number=serial_number)
     created = await queries.insert_client(grant, event, row)
     if created is None:
         raise ClientConflict
     return shown(grant, created)
+
+
+async def _check_replaceable(grant: Grant, client_id: UUID) -> None:
+    """Refuse what another client has replaced, and hold it, so that none does meanwhile."""
+    found = await queries.find_to_replace(grant, client_id)
+    if found is None:
+        raise ClientUnknown
+    if found.replaced_by is not None:
+        raise ClientReplaced
 
 
 async def _register(grant: Grant, held: Tss, serial_number: str) -> None:
@@ -130,4 +145,6 @@ def shown(grant: Grant, row: Row) -> Client:
         metadata=row.metadata,
         time_creation=row.time_creation,
         time_update=row.time_update,
+        replaces=row.replaces,
+        replaced_by=row.replaced_by,
     )

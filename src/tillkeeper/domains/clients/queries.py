@@ -18,7 +18,7 @@ from tillkeeper.domains.clients.events import ClientCreated, ClientUpdated
 from tillkeeper.domains.clients.wire import OrderBy
 from tillkeeper.schema import tss, tss_clients
 from tillkeeper.schema.tss import CLIENT_STATE
-from tillkeeper.sql import given, one_or_none
+from tillkeeper.sql import execute, given, one_or_none
 
 
 class Row(Struct, kw_only=True):
@@ -33,6 +33,8 @@ class Row(Struct, kw_only=True):
     metadata: dict[str, str]
     time_creation: int
     time_update: int | None
+    replaces: UUID | None
+    replaced_by: UUID | None = None
 
     def __post_init__(self) -> None:
         """Read the state as what it is: the driver knows of text."""
@@ -52,8 +54,21 @@ _GRANTED = (
 _ID = tss_clients.c.id == bindparam("client_id", type_=Uuid)
 _OF_TSS = tss_clients.c.tss_id == bindparam("tss_id", type_=Uuid)
 _SERIAL = tss_clients.c.serial_number == bindparam("serial_number", type_=Text)
-_ROW = select(*tss_clients.c)
+_later = tss_clients.alias("later")
+_REPLACED_BY = (
+    select(_later.c.id)
+    .where(
+        _later.c.organization_id == tss_clients.c.organization_id,
+        _later.c.env == tss_clients.c.env,
+        _later.c.replaces == tss_clients.c.id,
+    )
+    .correlate(tss_clients)
+    .scalar_subquery()
+    .label("replaced_by")
+)
+_ROW = select(*tss_clients.c, _REPLACED_BY)
 _FIND = one_or_none(_ROW.where(*_GRANTED, _ID), Row)
+_LOCK = execute(select(tss_clients.c.id).where(*_GRANTED, _ID).with_for_update(key_share=True))
 _FIND_SERIAL = one_or_none(select(tss_clients.c.id).where(*_GRANTED, _OF_TSS, _SERIAL), Found)
 _COLUMNS: dict[OrderBy, ColumnElement[Any]] = {by: tss_clients.c[by] for by in OrderBy}
 _LISTS = Across(
@@ -91,6 +106,7 @@ _INSERT = change(
                     "serial_number",
                     "metadata",
                     "time_creation",
+                    "replaces",
                 )
             )
         )
@@ -107,7 +123,7 @@ _UPDATE = change(
         metadata=bindparam("new_metadata", type_=JSONB),
         time_update=bindparam("now", type_=BigInteger),
     )
-    .returning(*tss_clients.c),
+    .returning(*tss_clients.c, _REPLACED_BY),
     Row,
 )
 
@@ -115,6 +131,12 @@ _UPDATE = change(
 async def find_client(grant: Grant, client_id: UUID) -> Row | None:
     """Find it on whichever TSS: who wants it on a certain one compares."""
     return await _FIND(grant.tx, **grant.scope, client_id=client_id)
+
+
+async def find_to_replace(grant: Grant, client_id: UUID) -> Row | None:
+    """Find it under a lock: of two who would replace it, the second sees that the first has."""
+    await _LOCK(grant.tx, **grant.scope, client_id=client_id)
+    return await find_client(grant, client_id)
 
 
 async def is_serial_taken(grant: Grant, tss_id: UUID, serial_number: str) -> bool:

@@ -43,7 +43,8 @@ ShowDeleted = Annotated[bool, QueryParameter()]
     operation_id="createClient",
     summary="Register a client with a TSS",
     description="Needs an admin session. The same id with the same serial number again answers "
-    "what the client is by now.",
+    "what the client is by now. `replaces` names the client, on whichever TSS of the organization, "
+    "that it stands in for, once and for all.",
     status_code=200,
     opt=SIGNS,
     responses=change_refusals(
@@ -52,6 +53,8 @@ ShowDeleted = Annotated[bool, QueryParameter()]
         errors.IllegalClientSerial,
         errors.ClientLimitReached,
         errors.ClientConflict,
+        errors.ClientUnknown,
+        errors.ClientReplaced,
     ),
 )
 async def create_client(

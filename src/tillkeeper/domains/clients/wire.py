@@ -12,6 +12,7 @@ from tillkeeper.core.wire import Request
 class ClientCreate(Request, forbid_unknown_fields=False, kw_only=True):
     serial_number: Loose
     metadata: LooseMetadata | None = None
+    replaces: UUID | None = None
 
 
 class ClientPatch(Request, forbid_unknown_fields=False, kw_only=True):
@@ -28,6 +29,8 @@ class Client(OfAnother, kw_only=True):
     metadata: dict[str, str]
     time_creation: int
     time_update: int | None = None
+    replaces: UUID | None = None
+    replaced_by: UUID | None = None
 
 
 class ClientList(SignReply, kw_only=True):

@@ -84,8 +84,21 @@ def id_of(public: Public) -> str:
 
 def issuer_id_of(certificate: bytes) -> str:
     """Return what the issuer of a certificate is called."""
-    issuer = x509.load_der_x509_certificate(certificate).issuer
-    return str(issuer.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
+    return _common_name(x509.load_der_x509_certificate(certificate).issuer)
+
+
+def common_name_of(certificate: bytes) -> str:
+    """Return what a certificate calls whom it belongs to."""
+    return _common_name(x509.load_der_x509_certificate(certificate).subject)
+
+
+def _common_name(name: x509.Name) -> str:
+    return str(name.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
+
+
+def ends_at(certificate: bytes) -> int:
+    """Return when a certificate ends, in seconds since 1970."""
+    return int(x509.load_der_x509_certificate(certificate).not_valid_after_utc.timestamp())
 
 
 def file_name(certificate: bytes) -> str:

@@ -39,6 +39,7 @@ KEPT: Final[Mapping[str, str]] = {
     "tss": _SIGNED,
     "tss_clients": _SIGNED,
     "transactions": _SIGNED,
+    "transaction_months": _SIGNED,
     "log_messages": _SIGNED,
     "exports": _SIGNED,
     "signing_authorities": "the installation's own: nobody's data are in it",

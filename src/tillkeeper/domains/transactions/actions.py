@@ -7,6 +7,7 @@ from uuid import UUID
 from msgspec import UNSET, json
 
 from tillkeeper.access.policy import Grant
+from tillkeeper.core.days import local_day
 from tillkeeper.core.errors import (
     ClientDeregistered,
     ClientUnknown,
@@ -163,7 +164,7 @@ async def _write(
     }
     if isinstance(following.reference, UUID) and following.revision == 1:
         started = values | {"transaction_id": following.reference, "more_active": 1}
-        await changes.start_transaction(grant, held.id, **started)
+        await changes.start_transaction(grant, held.id, local_day(signed.time), **started)
         return
     ended_at = signed.time if following.is_end else None
     more = {"ended_at": ended_at, "more_active": -1 if following.is_end else 0}

@@ -1,5 +1,6 @@
 """Writing a signature: counters, transaction and message in one statement, or none of them."""
 
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from sqlalchemy import (
     CTE,
     BigInteger,
     ColumnElement,
+    Date,
     Integer,
     LargeBinary,
     Text,
@@ -17,11 +19,13 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import insert as insert_or_add
 
 from tillkeeper.access.policy import Grant
+from tillkeeper.core.days import DAYS_AT_MOST
 from tillkeeper.core.errors import TssLocked
-from tillkeeper.schema import log_messages, transactions, tss
+from tillkeeper.schema import log_messages, transaction_months, transactions, tss
 from tillkeeper.schema.tss import TRANSACTION_STATE
 from tillkeeper.sql import Query, many
 
@@ -64,7 +68,7 @@ def _counted(**more: ColumnElement[Any]) -> CTE:
     )
 
 
-def _signing(counted: CTE, written: CTE) -> Query[list[Written]]:
+def _signing(counted: CTE, written: CTE, *besides: CTE) -> Query[list[Written]]:
     row: dict[str, ColumnElement[Any]] = {
         "organization_id": counted.c.organization_id,
         "env": counted.c.env,
@@ -87,7 +91,7 @@ def _signing(counted: CTE, written: CTE) -> Query[list[Written]]:
     message = insert(log_messages).from_select(
         list(row), select(*row.values()).select_from(counted.join(written, _same(counted, written)))
     )
-    return many(message.returning(log_messages.c.counter), Written)
+    return many(message.returning(log_messages.c.counter).add_cte(*besides), Written)
 
 
 def _same(counted: CTE, written: CTE) -> ColumnElement[bool]:
@@ -111,8 +115,28 @@ def _start() -> Query[list[Written]]:
         "metadata": _LABELS,
     }
     started = insert(transactions).from_select(list(row), select(*row.values()))
-    returned = started.returning(transactions.c.tss_id, transactions.c.number)
-    return _signing(counted, returned.cte("written"))
+    written = started.returning(transactions.c.tss_id, transactions.c.number).cte("written")
+    return _signing(counted, written, _added_to_day(counted, written))
+
+
+def _added_to_day(counted: CTE, written: CTE) -> CTE:
+    """Count a transaction among those of its day."""
+    day = bindparam("day_of_month", type_=Integer)
+    row: dict[str, ColumnElement[Any]] = {
+        "organization_id": counted.c.organization_id,
+        "env": counted.c.env,
+        "tss_id": counted.c.id,
+        "month": bindparam("month", type_=Date),
+        "started": bindparam("first_of_month", type_=ARRAY(Integer)),
+    }
+    joined = select(*row.values()).select_from(counted.join(written, _same(counted, written)))
+    added = insert_or_add(transaction_months).from_select(list(row), joined)
+    so_far = transaction_months.c.started
+    before, after = so_far[1 : day - 1], so_far[day + 1 : DAYS_AT_MOST]
+    one_more = before.op("||")(so_far[day] + 1).op("||")(after)
+    return added.on_conflict_do_update(
+        index_elements=list(transaction_months.primary_key), set_={"started": one_more}
+    ).cte("added_to_day")
 
 
 def _go_on() -> Query[list[Written]]:
@@ -146,10 +170,13 @@ _START, _GO_ON = _start(), _go_on()
 async def start_transaction(
     grant: Grant,
     tss_id: UUID,
+    day: date,
     **signed: Any,  # noqa: ANN401 - one of each kind
 ) -> None:
-    """Write the first revision of a transaction."""
-    _sure(await _START(grant.tx, **_of(grant, tss_id), **signed))
+    """Write the first revision of a transaction, and count it among those of its local day."""
+    first = [int(number == day.day) for number in range(1, DAYS_AT_MOST + 1)]
+    counted = {"month": day.replace(day=1), "day_of_month": day.day, "first_of_month": first}
+    _sure(await _START(grant.tx, **_of(grant, tss_id), **counted, **signed))
 
 
 async def continue_transaction(grant: Grant, tss_id: UUID, **signed: Any) -> None:  # noqa: ANN401

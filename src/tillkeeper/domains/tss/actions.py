@@ -18,11 +18,14 @@ from tillkeeper.core.errors import (
     TssLimitPerDayReached,
     TssLimitReached,
     TssNotFound,
+    TssReplaced,
+    TssUnknown,
 )
 from tillkeeper.core.sign_wire import LooseMetadata, merged
 from tillkeeper.core.signing_units import KeyOwner
 from tillkeeper.core.status import TssState
 from tillkeeper.domains.signing.actions import certify
+from tillkeeper.domains.signing.certificates import ends_at
 from tillkeeper.domains.signing.messages import serial_number_of
 from tillkeeper.domains.signing.names import default_description
 from tillkeeper.domains.signing.sealing import CannotUnseal, seal, unseal
@@ -31,7 +34,7 @@ from tillkeeper.domains.tss.events import TssCreated, TssUpdated
 from tillkeeper.domains.tss.journal import journalize, signing_time
 from tillkeeper.domains.tss.queries import Row
 from tillkeeper.domains.tss.shown import shown
-from tillkeeper.domains.tss.wire import NewTss, Tss, TssPatch
+from tillkeeper.domains.tss.wire import NewTss, Tss, TssCreate, TssPatch
 from tillkeeper.logs import log
 
 _PUK_DIGITS = 10
@@ -99,24 +102,37 @@ async def _go_on(grant: Grant, held: Row) -> None:
         held.skipped = 0
 
 
-async def create_tss(grant: Grant, tss_id: UUID, metadata: LooseMetadata | None) -> NewTss:
+async def create_tss(grant: Grant, tss_id: UUID, wanted: TssCreate) -> NewTss:
     """Make a TSS with its key and certificate; while it is CREATED the same answer comes again."""
-    labels = merged({}, metadata)
+    labels = merged({}, wanted.metadata)
     since = int(grant.op.now.timestamp()) - rules.DAY_SECONDS
     numbers = await queries.count_tss(grant, rules.LIVING, since)
     found = await queries.find_tss(grant, tss_id)
     if found is not None:
-        if found.sealed_puk is None:
+        if found.sealed_puk is None or wanted.replaces not in (None, found.replaces):
             raise TssConflict
         return _with_puk(grant, found, _unsealed(grant, tss_id, found.sealed_puk))
     if grant.env is Env.TEST and numbers.living >= rules.MOST_LIVE_IN_TEST:
         raise TssLimitReached(rules.MOST_LIVE_IN_TEST)
     if numbers.recent >= rules.MOST_A_DAY:
         raise TssLimitPerDayReached(rules.MOST_A_DAY)
-    return await _make(grant, tss_id, labels)
+    if wanted.replaces is not None:
+        await _check_replaceable(grant, wanted.replaces)
+    return await _make(grant, tss_id, labels, wanted.replaces)
 
 
-async def _make(grant: Grant, tss_id: UUID, labels: dict[str, str]) -> NewTss:
+async def _check_replaceable(grant: Grant, tss_id: UUID) -> None:
+    """Refuse what another TSS has replaced; the organization is locked, so that none does now."""
+    found = await queries.find_tss(grant, tss_id)
+    if found is None:
+        raise TssUnknown
+    if found.replaced_by is not None:
+        raise TssReplaced
+
+
+async def _make(
+    grant: Grant, tss_id: UUID, labels: dict[str, str], replaces: UUID | None
+) -> NewTss:
     op, owner = grant.op, KeyOwner(grant.organization_id, grant.env, tss_id)
     puk = "".join(secrets.choice("0123456789") for _ in range(_PUK_DIGITS))
     digest = await op.house.passwords.hash(puk)
@@ -135,10 +151,12 @@ async def _make(grant: Grant, tss_id: UUID, labels: dict[str, str]) -> NewTss:
             "point": key.point,
             "serial_number": serial_number,
             "certificate": certified.certificate,
+            "certificate_ends_at": ends_at(certified.certificate),
             "metadata": labels,
             "puk_digest": digest,
             "sealed_puk": seal(op.keyring, _context(owner), puk.encode()),
             "time_creation": int(op.now.timestamp()),
+            "replaces": replaces,
         },
     )
     if made is None:
@@ -173,7 +191,7 @@ async def change_tss(grant: Grant, tss_id: UUID, patch: TssPatch) -> Tss:
     if wanted is not held.state:
         changed |= await _lead(grant, held, wanted, patch.description)
     elif changed["metadata"] == held.metadata:
-        return shown(grant, held)
+        return shown(grant, await get_tss(grant, tss_id))
     event = TssUpdated(tss_id=tss_id, state=patch.state)
     updated = await queries.update_tss(grant, event, tss_id, changed)
     if updated is None:

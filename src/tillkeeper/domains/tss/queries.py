@@ -53,6 +53,7 @@ class Row(Struct, kw_only=True):
     point: bytes
     serial_number: str
     certificate: bytes
+    certificate_ends_at: int
     description: str | None
     metadata: dict[str, str]
     puk_digest: str
@@ -72,8 +73,11 @@ class Row(Struct, kw_only=True):
     time_init: int | None
     time_defective: int | None
     time_disable: int | None
+    replaces: UUID | None
     is_at_home: bool = True
     """Whether this is the database that it signs in; asked when it is locked."""
+    replaced_by: UUID | None = None
+    """Not known where the row was locked to sign."""
 
     def __post_init__(self) -> None:
         """Read the state as what it is: the driver knows of text."""
@@ -119,7 +123,20 @@ _GRANTED = (
     tss.c.env == bindparam("env"),
 )
 _THIS = (*_GRANTED, tss.c.id == bindparam("tss_id", type_=Uuid))
-_ROW = select(*tss.c)
+_later = tss.alias("later")
+REPLACED_BY = (
+    select(_later.c.id)
+    .where(
+        _later.c.organization_id == tss.c.organization_id,
+        _later.c.env == tss.c.env,
+        _later.c.replaces == tss.c.id,
+    )
+    .correlate(tss)
+    .scalar_subquery()
+    .label("replaced_by")
+)
+"""Which other one names it: read where it is shown, never where it signs."""
+_ROW = select(*tss.c, REPLACED_BY)
 
 
 def _among(name: str) -> ColumnElement[bool]:
@@ -129,7 +146,7 @@ def _among(name: str) -> ColumnElement[bool]:
 _FIND = one_or_none(_ROW.where(*_THIS), Row)
 _IS_AT_HOME = (tss.c.home == func.signing_home()).label("is_at_home")
 _LOCK = one_or_none(
-    _ROW.add_columns(_IS_AT_HOME).where(*_THIS).with_for_update(key_share=True), Row
+    select(*tss.c, _IS_AT_HOME).where(*_THIS).with_for_update(key_share=True), Row
 )
 _LIST_OWNERS = many(
     select(tss.c.organization_id)
@@ -180,10 +197,12 @@ _INSERT = change(
                     "point",
                     "serial_number",
                     "certificate",
+                    "certificate_ends_at",
                     "metadata",
                     "puk_digest",
                     "sealed_puk",
                     "time_creation",
+                    "replaces",
                 )
             )
         )
@@ -262,7 +281,8 @@ async def insert_tss(grant: Grant, event: TssCreated, row: Mapping[str, object])
 @cache
 def _update(names: frozenset[str]) -> Change[Row | None]:
     values = {name: bindparam(f"new_{name}", type_=tss.c[name].type) for name in sorted(names)}
-    return change(update(tss).where(*_THIS).values(values).returning(*tss.c), Row)
+    write = update(tss).where(*_THIS).values(values)
+    return change(write.returning(*tss.c, REPLACED_BY), Row)
 
 
 async def update_tss(

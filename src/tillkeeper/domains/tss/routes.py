@@ -47,19 +47,22 @@ SIGNING = (
     "/{tss_id:uuid}",
     operation_id="createTss",
     summary="Create a TSS",
-    description="While it is CREATED the same answer comes again, with `admin_puk`; never after.",
+    description="While it is CREATED the same answer comes again, with `admin_puk`; never after. "
+    "`replaces` names the TSS that it stands in for, once and for all.",
     status_code=200,
     opt=MAKES_KEY,
     responses=change_refusals(
         errors.TssLimitReached,
         errors.TssLimitPerDayReached,
+        errors.TssUnknown,
         errors.TssConflict,
+        errors.TssReplaced,
         errors.SigningUnitUnavailable,
     ),
 )
 async def create_tss(op: Op, tss_id: FromPath[UUID], data: JSONBody[TssCreate]) -> NewTss:
     grant = await require(op, Right.TSS_CREATE, op.actor.organization_id)
-    return await actions.create_tss(grant, tss_id, data.metadata)
+    return await actions.create_tss(grant, tss_id, data)
 
 
 @get(operation_id="listTss", summary="List TSS", responses=refusals(errors.OrganizationNotFound))

@@ -45,4 +45,6 @@ def shown(grant: Grant, row: Row) -> Tss:
         time_init=row.time_init,
         time_defective=row.time_defective,
         time_disable=row.time_disable,
+        replaces=row.replaces,
+        replaced_by=row.replaced_by,
     )

@@ -17,6 +17,7 @@ Description = Annotated[str, Meta(pattern=r"^[A-Za-z0-9 '()+,-./:=?]{0,100}$(?!\
 
 class TssCreate(Request, forbid_unknown_fields=False, kw_only=True):
     metadata: LooseMetadata | None = None
+    replaces: UUID | None = None
 
 
 class TssPatch(Request, kw_only=True):
@@ -83,6 +84,8 @@ class Tss(OfAnother, kw_only=True):
     time_init: int | None = None
     time_defective: int | None = None
     time_disable: int | None = None
+    replaces: UUID | None = None
+    replaced_by: UUID | None = None
 
 
 class NewTss(Tss, kw_only=True):

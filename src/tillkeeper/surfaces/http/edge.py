@@ -88,12 +88,14 @@ class Edge:
     def _adorned(self, scope: HTTPScope, send: Send, started: float) -> Send:
         request_id = scope["state"]["request_id"].encode()
         is_sign = scope["path"].lstrip("/").startswith("api/v2")
-        is_started = False
+        is_started = is_broken_off = False
 
         async def adorned(message: Message) -> None:
-            nonlocal is_started
+            nonlocal is_started, is_broken_off
             if message["type"] == "http.response.start":
                 if is_started:
+                    # Too late to refuse: it stays unfinished, so that nobody takes it for whole.
+                    is_broken_off = True
                     return
                 is_started = True
                 spent = b"%.3f" % (time.perf_counter() - started)
@@ -104,7 +106,8 @@ class Edge:
                     message["headers"] = _with_every_method(scope, message["headers"])
                 if self.is_logging_access:
                     _log(scope, status, spent)
-            await send(message)
+            if not is_broken_off:
+                await send(message)
 
         return adorned
 
