@@ -3,12 +3,14 @@
 import os
 from collections.abc import Mapping
 from difflib import get_close_matches
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct, field
 
+from tillkeeper.core.mail import Route, parse_route
 from tillkeeper.core.networks import Network, parse_networks
 
 PREFIX = "TILLKEEPER_"
@@ -43,21 +45,37 @@ class Settings(Struct, frozen=True, kw_only=True):
     """How clients reach the service, when that differs from host and port."""
     trusted_proxies: str = ""
     """Networks behind commas whose X-Forwarded-For is believed; without any it is ignored."""
+    mail: str = ""
+    """`console`, a directory, or smtp://user:password@host:587 (smtps://…); without it the
+    directory `mailbox` in `data_dir`."""
+    mail_from: str = "Tillkeeper <tillkeeper@localhost>"
+    """Who mail is from."""
     log_level: str = "info"
     access_log: bool = False
     """One line a request: costs a fifth of a short request."""
 
     def __post_init__(self) -> None:
-        """Refuse networks that are none: a proxy must not go unnoticed as untrusted."""
+        """Refuse what would be noticed too late: a network, mail server or sender that is none."""
         try:
             parse_networks(self.trusted_proxies)
         except ValueError as error:
             raise ValueError(f"{error} - at `$.trusted_proxies`") from error
+        try:
+            parse_route(self.mail)
+        except ValueError as error:
+            raise ValueError(f"{error} - at `$.mail`") from error
+        if "@" not in parseaddr(self.mail_from)[1]:
+            raise ValueError("should read `Name <address>` - at `$.mail_from`")
 
     @property
     def proxies(self) -> tuple[Network, ...]:
         """The networks of `trusted_proxies`."""
         return parse_networks(self.trusted_proxies)
+
+    @property
+    def mail_route(self) -> Route:
+        """Where mail goes."""
+        return parse_route(self.mail) if self.mail else self.data_dir / "mailbox"
 
     @property
     def base_url(self) -> str:

@@ -5,6 +5,7 @@ from tillkeeper.schema.base import ENV, metadata
 from tillkeeper.schema.billing import billing_addresses
 from tillkeeper.schema.idempotency import kept_answers
 from tillkeeper.schema.key_uses import key_uses
+from tillkeeper.schema.mail import mails
 from tillkeeper.schema.organizations import organizations
 from tillkeeper.schema.people import memberships, users
 from tillkeeper.schema.trail import audit_rows, audit_seals, outbox_rows
@@ -17,6 +18,7 @@ __all__ = (
     "billing_addresses",
     "kept_answers",
     "key_uses",
+    "mails",
     "memberships",
     "metadata",
     "organizations",

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Generator
+from email.headerregistry import Address
+from email.utils import parseaddr
 from typing import Any
 
 import uvicorn
@@ -10,13 +12,18 @@ import uvicorn
 from tillkeeper.app import make_service
 from tillkeeper.db import embedded
 from tillkeeper.domains.audit.jobs import OtherCluster, check_cluster
+from tillkeeper.domains.mail.jobs import Mailroom
+from tillkeeper.domains.mail.postmen import hire
+from tillkeeper.domains.mail.rendering import Letterhead
 from tillkeeper.installation import Installation
 from tillkeeper.logs import log
+from tillkeeper.settings import Settings
 from tillkeeper.surfaces.cli.running import on_signals
-from tillkeeper.surfaces.worker import working
+from tillkeeper.surfaces.worker import Chore, working
 from tillkeeper.surfaces.worker.chores import CHORES
 
 _GRACE_SECONDS = 10
+_MAIL_EVERY_SECONDS = 1
 
 
 class ServingRefusal(Exception):
@@ -66,11 +73,18 @@ async def serving(installation: Installation) -> AsyncGenerator[uvicorn.Server]:
             await asyncio.sleep(0.01)
         if task.done():
             task.result()
-        async with working(installation.house, CHORES):
+        async with working(installation.house, [*CHORES, _mailing(settings)]):
             yield server
     finally:
         server.should_exit = True
         await task
+
+
+def _mailing(settings: Settings) -> Chore:
+    name, address = parseaddr(settings.mail_from)
+    head = Letterhead(Address(name, addr_spec=address), settings.base_url)
+    room = Mailroom(hire(settings.mail_route), head)
+    return Chore("send mail", _MAIL_EVERY_SECONDS, room.run)
 
 
 async def wait_for_the_end(server: uvicorn.Server, installation: Installation) -> bool:

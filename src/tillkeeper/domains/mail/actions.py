@@ -1,0 +1,70 @@
+"""Writing to people: a sealed row in the transaction that has a reason to, sent by the worker."""
+
+import os
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from msgspec import Struct, json
+
+from tillkeeper.access.operation import Operation
+from tillkeeper.core.mail import Language
+from tillkeeper.core.secrets import Keyring
+from tillkeeper.domains.mail import queries
+from tillkeeper.domains.mail.letters import Letter
+
+LONGEST_WAIT = timedelta(days=2)
+_NONCE, _VERSION = 12, 4
+
+
+class Envelope(Struct, frozen=True):
+    """What is sealed: to whom, and what is written."""
+
+    to: str
+    letter: Letter
+
+
+async def post(
+    op: Operation,
+    to: str,
+    letter: Letter,
+    language: Language = Language.EN,
+    *,
+    organization_id: UUID | None = None,
+) -> None:
+    """Have a letter sent once the operation commits.
+
+    Address and words are sealed until then and gone afterwards: a letter may hold a token.
+    """
+    mail_id = uuid4()
+    await queries.insert_mail(
+        op.tx,
+        mail_id=mail_id,
+        organization_id=organization_id,
+        language=language,
+        sealed=seal(op.keyring, mail_id, Envelope(to, letter)),
+        at=op.now,
+        ends_at=min(op.now + LONGEST_WAIT, _end_of(letter, op.now + LONGEST_WAIT)),
+    )
+
+
+def _end_of(letter: Letter, otherwise: datetime) -> datetime:
+    """Return when a letter's link ends: it is not sent any more then."""
+    seconds: int | None = getattr(letter, "ends_at", None)
+    return otherwise if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def seal(keyring: Keyring, mail_id: UUID, envelope: Envelope) -> bytes:
+    """Encrypt an envelope under the newest version of the installation's secrets."""
+    version, nonce = keyring.newest, os.urandom(_NONCE)
+    sealed = AESGCM(keyring.derive("mail", version)).encrypt(
+        nonce, json.encode(envelope), mail_id.bytes
+    )
+    return version.to_bytes(_VERSION) + nonce + sealed
+
+
+def open_envelope(keyring: Keyring, mail_id: UUID, sealed: bytes) -> Envelope:
+    """Decrypt what was sealed for this mail, under the version that it names."""
+    version, rest = int.from_bytes(sealed[:_VERSION]), sealed[_VERSION:]
+    cipher = AESGCM(keyring.derive("mail", version))
+    return json.decode(cipher.decrypt(rest[:_NONCE], rest[_NONCE:], mail_id.bytes), type=Envelope)

@@ -1,0 +1,42 @@
+-- Mail is nobody's table: it is put in, taken and settled through these doors alone.
+
+CREATE FUNCTION post_mail(
+  id uuid, organization_id uuid, language language, sealed bytea, at timestamptz,
+  ends_at timestamptz)
+RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+  INSERT INTO mails (id, organization_id, language, sealed, created_at, ends_at, next_try_at)
+  VALUES (id, organization_id, language, sealed, at, ends_at, at)
+$$;
+
+-- Takes what is due for so many seconds: whoever has not settled it by then is thought dead, and
+-- another takes it. Two processes never take the same one.
+CREATE FUNCTION take_mails(most integer, lease_seconds integer)
+RETURNS TABLE (id uuid, language language, sealed bytea, attempts integer, is_over boolean)
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+  UPDATE mails m SET attempts = m.attempts + 1,
+    next_try_at = now() + make_interval(secs => lease_seconds)
+  WHERE m.id IN (SELECT d.id FROM mails d WHERE d.next_try_at <= now()
+    ORDER BY d.next_try_at LIMIT most FOR UPDATE SKIP LOCKED)
+  RETURNING m.id, m.language, m.sealed, m.attempts, m.ends_at <= now()
+$$;
+
+-- Without a time for the next try it is settled, sent or given up, and what it said is gone.
+CREATE FUNCTION settle_mail(wanted uuid, is_sent boolean, retry_in_seconds integer)
+RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+  UPDATE mails m SET
+    next_try_at = now() + make_interval(secs => retry_in_seconds),
+    sent_at = CASE WHEN is_sent THEN now() END,
+    sealed = CASE WHEN retry_in_seconds IS NOT NULL THEN m.sealed END
+  WHERE m.id = wanted AND m.next_try_at IS NOT NULL
+$$;
+
+CREATE FUNCTION sweep_mails(days integer, most integer)
+RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+  DELETE FROM mails m WHERE m.id IN (
+    SELECT d.id FROM mails d
+    WHERE d.next_try_at IS NULL AND d.created_at < now() - make_interval(days => days)
+    ORDER BY d.created_at LIMIT most)
+$$;

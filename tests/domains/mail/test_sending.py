@@ -1,0 +1,238 @@
+"""Letters are sent once, after the commit that wanted them, and leave nothing behind."""
+
+import asyncio
+import contextlib
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from email.headerregistry import Address
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from service import free_port
+from tillkeeper.access.operator import do_chore
+from tillkeeper.core.env import Env
+from tillkeeper.core.mail import NotDelivered, Postman, Smtp
+from tillkeeper.domains.mail.actions import post
+from tillkeeper.domains.mail.jobs import Mailroom, sweep_mails
+from tillkeeper.domains.mail.letters import Letter, PasswordReset, SignUpAgain
+from tillkeeper.domains.mail.postmen import Console, Directory, hire
+from tillkeeper.domains.mail.rendering import Letterhead
+from world import Connection, World
+
+SENDER = Address("Tillkeeper", addr_spec="no-reply@tills.example")
+
+
+@dataclass
+class Bag:
+    """A postman who keeps what he is given, and fails as often as he is told."""
+
+    failures: list[NotDelivered] = field(default_factory=list)
+    messages: list[EmailMessage] = field(default_factory=list)
+
+    async def deliver(self, message: EmailMessage) -> None:
+        await asyncio.sleep(0)
+        if self.failures:
+            raise self.failures.pop(0)
+        self.messages.append(message)
+
+    def to(self, address: str) -> list[EmailMessage]:
+        return [message for message in self.messages if message["To"] == address]
+
+
+class Handler:
+    """A mail server that takes letters, or answers what it is told to."""
+
+    def __init__(self) -> None:
+        self.answer = "250 OK"
+        self.envelopes: list[Envelope] = []
+
+    async def handle_DATA(self, _: SMTP, __: Session, envelope: Envelope) -> str:  # noqa: N802
+        if self.answer.startswith("250"):
+            self.envelopes.append(envelope)
+        return self.answer
+
+
+@pytest.fixture
+def server() -> Generator[Any]:
+    controller = Controller(Handler(), hostname="127.0.0.1", port=free_port())
+    controller.start()
+    yield controller
+    controller.stop()
+
+
+def route_to(server: Any) -> Smtp:  # noqa: ANN401 - aiosmtpd has no types
+    return Smtp("127.0.0.1", server.port, "none")
+
+
+def room_of(postman: Postman) -> Mailroom:
+    return Mailroom(postman, Letterhead(SENDER, "https://tills.example"))
+
+
+async def write(world: World, to: str, letter: Letter | None = None) -> None:
+    async with do_chore(world.house, world.vendor, Env.TEST) as op:
+        await post(op, to, letter or SignUpAgain(), organization_id=world.vendor)
+
+
+async def row_of(owner: Connection, organization_id: UUID) -> Any:  # noqa: ANN401 - a row
+    return await owner.fetchrow("SELECT * FROM mails WHERE organization_id = $1", organization_id)
+
+
+async def make_due(owner: Connection, organization_id: UUID) -> None:
+    await owner.execute(
+        "UPDATE mails SET next_try_at = now() WHERE organization_id = $1 "
+        "AND next_try_at IS NOT NULL",
+        organization_id,
+    )
+
+
+def unique() -> str:
+    return f"{uuid4().hex}@example.org"
+
+
+async def drain(world: World, postman: Postman) -> None:
+    while await room_of(postman).run(world.house):
+        pass
+
+
+async def test_a_letter_is_sealed_until_it_is_sent_and_gone_afterwards(
+    world: World, owner: Connection
+) -> None:
+    bag, to = Bag(), unique()
+    await write(world, to, PasswordReset(token="secret-token", ends_at=4_000_000_000))
+    waiting = await row_of(owner, world.vendor)
+    assert b"secret-token" not in waiting["sealed"]
+    assert to.encode() not in waiting["sealed"]
+    await drain(world, bag)
+    [message] = bag.to(to)
+    assert "https://tills.example/reset#secret-token" in message.as_string().replace("=\n", "")
+    sent = await row_of(owner, world.vendor)
+    assert (sent["sealed"], sent["next_try_at"]) == (None, None)
+    assert sent["sent_at"] is not None
+
+
+async def test_a_rolled_back_reason_writes_to_nobody(world: World, owner: Connection) -> None:
+    with contextlib.suppress(LookupError):
+        async with do_chore(world.house, world.vendor, Env.TEST) as op:
+            await post(op, unique(), SignUpAgain(), organization_id=world.vendor)
+            raise LookupError
+    assert await row_of(owner, world.vendor) is None
+
+
+async def test_several_mailrooms_send_each_letter_once(world: World) -> None:
+    bag, readers = Bag(), [unique() for _ in range(20)]
+    for to in readers:
+        await write(world, to)
+    await asyncio.gather(*(drain(world, bag) for _ in range(4)))
+    assert [len(bag.to(to)) for to in readers] == [1] * len(readers)
+
+
+async def test_a_server_that_is_away_is_asked_again_later(world: World, owner: Connection) -> None:
+    bag, to = Bag([NotDelivered("away", is_final=False)]), unique()
+    await write(world, to)
+    await drain(world, bag)
+    waiting = await row_of(owner, world.vendor)
+    assert bag.to(to) == []
+    assert waiting["next_try_at"] > waiting["created_at"]
+    await make_due(owner, world.vendor)
+    await drain(world, bag)
+    assert len(bag.to(to)) == 1
+
+
+@pytest.mark.parametrize("failures", [1, 10])
+async def test_what_is_refused_for_good_or_too_often_is_given_up(
+    world: World, owner: Connection, failures: int
+) -> None:
+    bag = Bag([NotDelivered("no", is_final=failures == 1) for _ in range(failures)])
+    await write(world, unique())
+    for _ in range(failures):
+        await drain(world, bag)
+        await make_due(owner, world.vendor)
+    given_up = await row_of(owner, world.vendor)
+    assert (given_up["attempts"], given_up["sealed"]) == (failures, None)
+    assert (given_up["next_try_at"], given_up["sent_at"]) == (None, None)
+
+
+async def test_a_letter_whose_link_has_ended_is_not_sent(world: World, owner: Connection) -> None:
+    bag, to = Bag(), unique()
+    await write(world, to, PasswordReset(token="t", ends_at=1))
+    await drain(world, bag)
+    assert bag.to(to) == []
+    assert (await row_of(owner, world.vendor))["sealed"] is None
+
+
+async def test_an_address_that_is_none_is_given_up_and_stops_no_other(
+    world: World, owner: Connection
+) -> None:
+    bag, to = Bag(), unique()
+    await write(world, "two@example.org, three@example.org")
+    await write(world, to)
+    await drain(world, bag)
+    assert len(bag.messages) == len(bag.to(to)) == 1
+    assert await owner.fetchval("SELECT count(*) FROM mails WHERE next_try_at IS NOT NULL") == 0
+
+
+async def test_settled_letters_are_swept_after_a_month(world: World, owner: Connection) -> None:
+    await write(world, unique())
+    await drain(world, Bag())
+    await sweep_mails(world.house)
+    assert await row_of(owner, world.vendor) is not None
+    await owner.execute("UPDATE mails SET created_at = created_at - interval '31 days'")
+    await sweep_mails(world.house)
+    assert await row_of(owner, world.vendor) is None
+
+
+async def test_a_mail_server_gets_what_was_written(world: World, server: Any) -> None:  # noqa: ANN401
+    to = unique()
+    await write(world, to)
+    await drain(world, hire(route_to(server)))
+    [envelope] = [e for e in server.handler.envelopes if e.rcpt_tos == [to]]
+    assert envelope.mail_from == SENDER.addr_spec
+    assert b"Auto-Submitted: auto-generated" in envelope.content
+
+
+@pytest.mark.parametrize(("answer", "is_final"), [("451 later", False), ("554 never", True)])
+async def test_a_mail_server_says_whether_it_is_for_good(
+    server: Any,  # noqa: ANN401
+    answer: str,
+    is_final: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    server.handler.answer = answer
+    message = EmailMessage()
+    message["From"], message["To"] = SENDER, unique()
+    with pytest.raises(NotDelivered) as refused:
+        await hire(route_to(server)).deliver(message)
+    assert refused.value.is_final is is_final
+    assert str(message["To"]) not in str(refused.value)
+
+
+async def test_beyond_this_machine_a_server_without_tls_gets_nothing(server: Any) -> None:  # noqa: ANN401
+    route = route_to(server)
+    message = EmailMessage()
+    message["From"], message["To"] = SENDER, unique()
+    with pytest.raises(NotDelivered):
+        await hire(Smtp(route.host, route.port, "upgraded")).deliver(message)
+    assert server.handler.envelopes == []
+
+
+async def test_a_directory_keeps_letters_that_its_owner_alone_reads(tmp_path: Path) -> None:
+    message = EmailMessage()
+    message["From"], message["To"], message["Message-ID"] = SENDER, unique(), "<1.2@tills.example>"
+    message.set_content("Hello")
+    await Directory(tmp_path / "mailbox").deliver(message)
+    [file] = (tmp_path / "mailbox").iterdir()
+    assert (file.name, file.stat().st_mode & 0o777) == ("1.2.eml", 0o600)
+    assert b"Hello" in file.read_bytes()
+
+
+async def test_the_console_shows_the_text(capsys: pytest.CaptureFixture[str]) -> None:
+    message = EmailMessage()
+    message["To"], message["Subject"] = unique(), "Subject"
+    message.set_content("Hello")
+    await Console().deliver(message)
+    assert "Hello" in capsys.readouterr().err
