@@ -17,7 +17,7 @@ OLDER_PG ?= /usr/lib/postgresql/15/bin
 # able to reach the directory; below a closed home it moves to /var/tmp.
 export TILLKEEPER_DATA_DIR ?= $(shell bash deploy/data-dir)
 
-.PHONY: help setup run test check openapi migrate bench lock clean
+.PHONY: help setup run test proof check openapi migrate bench lock clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ test: setup ## Run every test; the behaviour again on an older PostgreSQL, where
 	@if [ -x $(OLDER_PG)/postgres ]; then \
 	  echo "Again on $$($(OLDER_PG)/postgres --version)"; \
 	  TILLKEEPER_TEST_PG_BIN=$(OLDER_PG) $(PYTEST) -q tests/domains tests/test_installation.py; fi
+
+proof: setup ## Prove every promise at the large amounts (half an hour on two cores), report in docs/proof
+	$(BIN)/python tests/proofs
 
 check: setup ## Format, lint, types, import contracts, OpenAPI documents
 	$(BIN)/ruff format --check .

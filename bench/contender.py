@@ -11,9 +11,11 @@ import uvloop
 from msgspec import Struct, json
 
 from bench.baseline import Baseline
+from tillkeeper.access.limits import Limits
 from tillkeeper.access.operation import House
 from tillkeeper.app import make_service
 from tillkeeper.core.passwords import Passwords
+from tillkeeper.core.rates import Lane, Rate
 from tillkeeper.core.secrets import Keyring
 from tillkeeper.db.pool import Database
 
@@ -29,9 +31,10 @@ class Job(Struct):
 
 
 def make_house(database: Database, pepper: bytes) -> House:
-    """Return a house as the service's own start makes it."""
+    """Return a house as the service's own start makes it, limited to more than it can answer."""
     keyring = Keyring({1: pepper})
-    return House(database, keyring, Passwords(keyring.derive("password")))
+    limits = Limits(dict.fromkeys(Lane, Rate(1_000_000, 1000)))
+    return House(database, keyring, Passwords(keyring), limits=limits)
 
 
 async def serve(job: Job) -> None:

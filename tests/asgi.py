@@ -1,5 +1,6 @@
 """Calls the service without a client in between: four times the calls in the same time."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from msgspec import json
@@ -34,10 +35,14 @@ async def call(  # noqa: PLR0913 - a request
     body: object = None,
     query: str = "",
     ip: str = "127.0.0.1",
+    raw: Sequence[tuple[bytes, bytes]] = (),
 ) -> Answered:
-    """Send one request into the application, and wait for the whole answer."""
-    content = b"" if body is None else json.encode(body)
-    headers = [(b"host", b"test"), (b"content-length", str(len(content)).encode())]
+    """Send one request into the application, and wait for the whole answer.
+
+    Bytes are sent as they are, everything else as JSON; `raw` are headers beside the usual.
+    """
+    content = body if isinstance(body, bytes) else b"" if body is None else json.encode(body)
+    headers = [(b"host", b"test"), (b"content-length", str(len(content)).encode()), *raw]
     if body is not None:
         headers.append((b"content-type", b"application/json"))
     if token is not None:

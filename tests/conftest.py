@@ -9,6 +9,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from amounts import record_database
+from eyes import FromDatabase
+from leaks import watched
 from ledger import Ledger, build_ledger
 from room import Room, furnish
 from tillkeeper.access.operation import House
@@ -41,6 +44,7 @@ async def owner_url(data_dir: Path) -> AsyncGenerator[str]:
     )
     connection = await asyncpg.connect(server.superuser_url())
     await connection.execute(f"CREATE DATABASE {_DATABASE}")
+    record_database(await connection.fetchval("SHOW server_version"))
     await connection.close()
     yield server.superuser_url(_DATABASE)
     await server.stop()
@@ -63,6 +67,15 @@ async def owner(owner_url: str, serving_url: str) -> AsyncGenerator[Connection]:
     await connection.close()
 
 
+@pytest.fixture
+async def holder(owner_url: str, serving_url: str) -> AsyncGenerator[Connection]:
+    """A connection beside the service's that takes a row first."""
+    assert serving_url, "the schema is installed first"
+    connection = await asyncpg.connect(owner_url)
+    yield connection
+    await connection.close()
+
+
 @pytest.fixture(scope="session")
 def keyring() -> Keyring:
     return Keyring({1: b"pepper" * 6})
@@ -78,12 +91,15 @@ async def db(serving_url: str) -> AsyncGenerator[Database]:
 @pytest.fixture(scope="session")
 def house(db: Database, keyring: Keyring) -> House:
     """Passwords as cheap as argon2 allows: nothing here is about its cost."""
-    return House(db, keyring, Passwords(keyring.derive("password"), memory_kib=8, passes=1))
+    return House(db, keyring, Passwords(keyring, memory_kib=8, passes=1))
 
 
 @pytest.fixture(scope="session")
-def app(house: House) -> Edge:
-    return make_service(house)
+async def app(house: House, owner_url: str) -> AsyncGenerator[Edge]:
+    """Every answer to every test is read by the leak scanner first."""
+    eyes = FromDatabase(owner_url)
+    yield watched(make_service(house), eyes)
+    await eyes.close()
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,8 @@ from uuid import uuid4
 
 import asyncpg
 
+from eyes import FromDatabase
+from leaks import watched
 from tillkeeper.access.operation import House
 from tillkeeper.app import make_service
 from tillkeeper.core.passwords import Passwords
@@ -74,8 +76,10 @@ async def build_ledger(owner_url: str) -> AsyncGenerator[Ledger]:
     await teach_types(owner)
     database = await Database.open(login_url(url, LOGIN, "secret"), size=8)
     keyring = Keyring({1: b"pepper" * 6})
-    house = House(database, keyring, Passwords(keyring.derive("password"), memory_kib=8, passes=1))
-    async with build_world(make_service(house), owner, house) as world:
+    house = House(database, keyring, Passwords(keyring, memory_kib=8, passes=1))
+    eyes = FromDatabase(url)
+    async with build_world(watched(make_service(house), eyes), owner, house) as world:
         yield Ledger(world, url)
+    await eyes.close()
     await database.close()
     await owner.close()

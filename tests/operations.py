@@ -21,6 +21,7 @@ from oracle import (
     is_above_maker,
     is_visible,
     may,
+    may_at_all,
 )
 from world import ADDRESS, Json
 
@@ -33,14 +34,16 @@ class Asks(NamedTuple):
     action: str
     place: str = "path"
     """Whose organization it is about: of the path, the actor's own, the one named as manager
-    (`parent`), several of them (`batch`), or the one that the address of the path belongs to."""
+    (`parent`), several of them (`batch`), or the one that the address of the path, or the key that
+    is asked about (`principal`), belongs to."""
     about: str | None = None
     """What else the path names: a key, a person or an address."""
     body: Json | None = None
+    query: str = ""
 
 
 NEW = ADDRESS | {"name": "Till"}
-BILLING = ADDRESS | {"recipient": "Till"}
+BILLING = ADDRESS | {"recipient": "Billing"}
 INVITATION = {"email": "{unique}@example.org"}
 OPERATIONS = {
     "createOrganization": Asks("organization:create", "parent", body=NEW),
@@ -74,10 +77,17 @@ OPERATIONS = {
     "deleteBillingAddress": Asks("billing_address:delete", "address", "address"),
     "retrieveMe": Asks("organization:read", "own"),
     "listMyReach": Asks("organization:read", "own"),
+    "explainAccess": Asks(
+        "access:read",
+        "principal",
+        about="key",
+        query="principal={about}&organization_id={organization}&right=user:read",
+    ),
     "listAccess": Asks("access:read"),
     "listAuditLog": Asks("audit:read"),
     "proveAuditEntry": Asks("audit:read", about="entry"),
     "listAuditSeals": Asks("audit:read", "own"),
+    "deleteTestData": Asks("test_data:delete", "own"),
 }
 MISSING = {
     "key": "E_API_KEY_NOT_FOUND",
@@ -135,6 +145,10 @@ class Call:
         return self.route.path.format(organization_id=self.organization, **names)
 
     @property
+    def query(self) -> str:
+        return self.route.asks.query.format(organization=self.organization, about=self.about)
+
+    @property
     def body(self) -> object:
         asks = self.route.asks
         filled = _fill(asks.body, env=self.env, unique=self.unique)
@@ -170,6 +184,8 @@ def expected(call: Call, state: State, now: float) -> list[Said]:
             return [_said(may(actor, asks.action, own, actor.env, state, now), None)]
         case "address":
             return [_of_address(call, state, now)]
+        case "principal":
+            return [_of_principal(call, state, now)]
         case "batch" | "parent":
             return _of_parents(call, state, now)
     env = call.env if asks.action == "organization:enable_env" else actor.env
@@ -182,9 +198,7 @@ def expected(call: Call, state: State, now: float) -> list[Said]:
     if verdict is Verdict.ALLOW and asks.about == "entry":
         # Nothing was ever recorded in a world of facts: each entry that is asked for is absent.
         verdict = Verdict.INVISIBLE
-    is_seen = call.organization in state.organizations and is_visible(
-        actor, asks.action, call.organization, state, now
-    )
+    is_seen = _is_seen(call, call.organization, state, now)
     return [_said(verdict, MISSING[asks.about] if is_seen and asks.about else NO_ORGANIZATION)]
 
 
@@ -198,13 +212,18 @@ def _of_new_key(call: Call, state: State) -> Verdict:
         call.actor.env,
         permissions=None if permissions is None else frozenset(permissions),
         reach=frozenset(map(UUID, reach)) if isinstance(reach, list) else reach,
+        expires_at=limits.get("expires_at"),
+        allowed_ips=tuple(limits.get("allowed_ips", ())),
     )
     wanted = handed_on(call.actor, wanted, state, named=frozenset(limits))
     if is_above_maker(call.actor, wanted, state):
         return Verdict.DENIED
     listed = wanted.reach if isinstance(wanted.reach, frozenset) else frozenset()
     is_within = all(
-        each in state.organizations and call.organization in chain(each, state) for each in listed
+        each in state.organizations
+        and call.organization in chain(each, state)
+        and call.actor.env in state.organizations[each].envs
+        for each in listed
     )
     return Verdict.ALLOW if is_within else Verdict.INVISIBLE
 
@@ -220,6 +239,27 @@ def _of_address(call: Call, state: State, now: float) -> Said:
     if verdict is Verdict.WRONG_STATE and _is_over(owner, state):
         return 409, "E_ORGANIZATION_ARCHIVED"
     return _said(verdict, missing)
+
+
+def _of_principal(call: Call, state: State, now: float) -> Said:
+    """About others one needs the right where they belong, and to see what they would act on."""
+    actor = call.actor
+    action = "organization:read" if call.about == actor.id else call.route.asks.action
+    asking = may_at_all(actor, action, actor.organization, actor.env, state, now)
+    if call.about == actor.id and asking is Verdict.DENIED:
+        asking = Verdict.ALLOW
+    if asking is not Verdict.ALLOW:
+        return _said(asking, None)
+    key = state.keys.get(call.about)
+    if key is None or key.env != actor.env or not _is_seen(call, key.organization, state, now):
+        return 404, "E_PRINCIPAL_NOT_FOUND"
+    return (200, None) if _is_seen(call, call.organization, state, now) else (404, NO_ORGANIZATION)
+
+
+def _is_seen(call: Call, organization: Id, state: State, now: float) -> bool:
+    return organization in state.organizations and is_visible(
+        call.actor, call.route.asks.action, organization, state, now
+    )
 
 
 def _of_parents(call: Call, state: State, now: float) -> list[Said]:

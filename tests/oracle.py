@@ -75,7 +75,7 @@ PART_OF = {"api_key:expire_secret": "api_key:rotate"}
 """Deeds without a right of their own: to end a retiring secret is part of rotating."""
 
 
-def may(  # noqa: PLR0911, PLR0913, PLR0917 - the question in full
+def may(  # noqa: PLR0913, PLR0917 - the question in full
     actor: Actor,
     action: str,
     organization: Id,
@@ -84,7 +84,17 @@ def may(  # noqa: PLR0911, PLR0913, PLR0917 - the question in full
     now: float,
     about: Id | None = None,
 ) -> Verdict:
-    """Judge one deed towards one organization; `about` is the key, person or address in it.
+    """Judge one deed towards one organization; `about` is the key, person or address in it."""
+    verdict = may_at_all(actor, action, organization, env, state, now)
+    if verdict is not Verdict.ALLOW:
+        return verdict
+    return judge_object(Deed(actor, action, organization, env, state, now, about))
+
+
+def may_at_all(  # noqa: PLR0911, PLR0913, PLR0917 - the question in full
+    actor: Actor, action: str, organization: Id, env: str, state: State, now: float
+) -> Verdict:
+    """Judge a deed before it is known what in the organization it is about.
 
     The order is the law: what is not seen does not exist, what is not permitted has no state.
     """
@@ -97,14 +107,14 @@ def may(  # noqa: PLR0911, PLR0913, PLR0917 - the question in full
         return Verdict.INVISIBLE
     if standing == "grace" and action not in READS:
         return Verdict.SUSPENDED
-    deed = Deed(actor, action, organization, env, state, now, about)
+    deed = Deed(actor, action, organization, env, state, now, None)
     right = PART_OF.get(action, action)
     if right not in rights_of(actor, state) or not fits(deed) or not is_right_env(deed):
         return Verdict.DENIED
     is_over = effective_status(organization, state) in (ARCHIVED, PENDING_DELETION)
     if is_over and action not in READS | {"organization:suspend"}:
         return Verdict.WRONG_STATE
-    return judge_object(deed)
+    return Verdict.ALLOW
 
 
 class Deed(NamedTuple):
@@ -230,6 +240,8 @@ def is_right_env(deed: Deed) -> bool:
     is_test_key = deed.actor.kind == "key" and deed.actor.env == "TEST"
     if deed.action == "organization:enable_env":
         return deed.env in envs or not is_test_key
+    if deed.action == "test_data:delete" and deed.env != "TEST":
+        return False
     if deed.action in PROFILE_WRITES and is_test_key and "LIVE" in envs:
         return False
     return deed.env == deed.actor.env
@@ -282,11 +294,21 @@ def handed_on(actor: Actor, key: Key, state: State, *, named: frozenset[str]) ->
         key = replace(key, permissions=rights_of(actor, state))
     if "reach" not in named and reach != "all":
         key = replace(key, reach=reach if is_own else "self")
+    maker = state.keys.get(actor.id)
+    if maker is not None and "expires_at" not in named:
+        key = replace(key, expires_at=maker.expires_at)
+    if maker is not None and "allowed_ips" not in named:
+        key = replace(key, allowed_ips=maker.allowed_ips)
     return key
 
 
 def is_above_maker(actor: Actor, key: Key, state: State) -> bool:
-    """Tell whether a key holds more, or reaches further, than who makes, widens or rotates it."""
+    """Tell whether a key holds more, reaches further, lasts longer or is open to more addresses
+    than who makes, widens or rotates it.
+    """
+    maker = state.keys.get(actor.id)
+    if maker is not None and (outlives(key, maker) or is_open_wider(key, maker)):
+        return True
     is_limited = actor.kind == "key" and state.keys[actor.id].permissions is not None
     everything = EVERYTHING if is_limited else frozenset()
     wanted = everything if key.permissions is None else key.permissions
@@ -298,6 +320,24 @@ def is_above_maker(actor: Actor, key: Key, state: State) -> bool:
     if isinstance(reach, frozenset):
         return not (isinstance(key.reach, frozenset) and key.reach <= reach | {actor.organization})
     return not (reach == key.reach == "managed" and is_own)
+
+
+def outlives(key: Key, maker: Key) -> bool:
+    """Tell whether a key works on when its maker has ended."""
+    if maker.expires_at is None:
+        return False
+    return key.expires_at is None or key.expires_at > maker.expires_at
+
+
+def is_open_wider(key: Key, maker: Key) -> bool:
+    """Tell whether a key is good from an address that its maker's is not good from."""
+    if not maker.allowed_ips or not key.allowed_ips:
+        return bool(maker.allowed_ips)
+    nets = [ip_network(each) for each in maker.allowed_ips]
+    return not all(
+        any(net.version == one.version and one.subnet_of(net) for net in nets)  # type: ignore[arg-type]
+        for one in map(ip_network, key.allowed_ips)
+    )
 
 
 def judge_removal(deed: Deed) -> Verdict:
@@ -371,6 +411,7 @@ def sees(actor: Actor, state: State, now: float) -> Sight:
         for key in keys
         if shows(own, key.manager, orgs[key.organization].manager, state)
     }
+    bare |= {each for key in keys if isinstance(key.reach, frozenset) for each in key.reach}
     for field_name in ("contact", "payer", "address"):
         bare |= {getattr(row, field_name) for row in rows if not hides(field_name, own, row, state)}
     return Sight(

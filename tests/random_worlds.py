@@ -4,11 +4,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from random import Random
 from typing import Any
 from uuid import UUID
 
-from facts import STATUSES, Actor, Key, Organization, State
+from facts import STATUSES, Actor, Id, Key, Organization, State
 from oracle import RANKS, chain
 from tillkeeper.access.rights import Right
 from tillkeeper.core import secrets
@@ -29,10 +30,36 @@ class Drawn:
     """The topmost organization above each."""
     texts: dict[UUID, tuple[str, str]] = field(default_factory=dict)
     """What each key authenticates with."""
+    extras: dict[Id, dict[str, Any]] = field(default_factory=dict)
+    """What else the row of an organization says."""
     now: float = field(default_factory=time.time)
 
     def uuid(self) -> UUID:
         return UUID(int=self.rng.getrandbits(128), version=4)
+
+    @cached_property
+    def all(self) -> list[UUID]:
+        """Every organization."""
+        return list(self.roots)
+
+    @cached_property
+    def _trees(self) -> dict[UUID, list[UUID]]:
+        trees: dict[UUID, list[UUID]] = {}
+        for each, root in self.roots.items():
+            trees.setdefault(root, []).append(each)
+        return trees
+
+    def near(self, organization: Id) -> list[UUID]:
+        """Return the tree that an organization stands in."""
+        return self._trees[self.roots[organization]]  # type: ignore[index]
+
+    @cached_property
+    def keys_of(self) -> dict[Id, list[Key]]:
+        """The keys of each organization."""
+        keys: dict[Id, list[Key]] = {each: [] for each in self.roots}
+        for key in self.state.keys.values():
+            keys[key.organization].append(key)
+        return keys
 
     def actors(self) -> list[Actor]:
         """Return every credential there is, in every env it could name."""
@@ -144,7 +171,7 @@ async def write(world: Drawn, owner: Connection, digest: Any) -> None:  # noqa: 
     """Write the facts as rows. Whole by construction, so that no key needs to be checked."""
     async with owner.transaction():
         await owner.execute("SET LOCAL session_replication_role = replica")
-        for table, rows in _rows_of(world, digest):
+        for table, rows in rows_of(world, digest):
             if rows:
                 names = ", ".join(rows[0])
                 insert = f"INSERT INTO {table} ({names}) SELECT {names} FROM "  # noqa: S608
@@ -152,10 +179,16 @@ async def write(world: Drawn, owner: Connection, digest: Any) -> None:  # noqa: 
     await owner.execute("ANALYZE")
 
 
-def _rows_of(world: Drawn, digest: Any) -> Iterator[tuple[str, list[dict[str, Any]]]]:  # noqa: ANN401
+def rows_of(world: Drawn, digest: Any) -> Iterator[tuple[str, list[dict[str, Any]]]]:  # noqa: ANN401
     state = world.state
-    made_at = {"created_at": datetime.fromtimestamp(world.now, UTC)}
-    yield "organizations", [_organization_row(row, state) | made_at for row in _all(world)]
+    made_at = {"created_at": datetime.fromtimestamp(world.now - 24 * HOUR, UTC)}
+    yield (
+        "organizations",
+        [
+            _organization_row(row, state) | made_at | world.extras.get(row.id, {})
+            for row in state.organizations.values()
+        ],
+    )
     yield "api_keys", [_key_row(key, world, digest) | made_at for key in state.keys.values()]
     people = {person for _, person in state.roles}
     yield (
@@ -190,10 +223,6 @@ def _rows_of(world: Drawn, digest: Any) -> Iterator[tuple[str, list[dict[str, An
     )
 
 
-def _all(world: Drawn) -> list[Organization]:
-    return list(world.state.organizations.values())
-
-
 def mail_of(person: Any) -> str:  # noqa: ANN401 - an id
     return f"{person.hex}@example.org"
 
@@ -211,6 +240,8 @@ def _organization_row(row: Organization, state: State) -> dict[str, Any]:
     return {
         "id": row.id,
         "name": f"Org {row.id}",
+        "external_id": None,
+        "tax_number": None,
         "envs": [env for env in ("TEST", "LIVE") if env in row.envs],
         "managed_by_organization_id": row.manager,
         "administered_by_organization_id": row.administrator,

@@ -14,6 +14,8 @@ from typing import Any
 
 import httpx
 
+from tillkeeper.core.rates import Lane
+
 COMMAND = str(Path(sys.executable).with_name("tillkeeper"))
 
 
@@ -69,15 +71,15 @@ async def bootstrap(data_dir: Path, name: str = "Vendor") -> dict[str, Any]:
 
 
 @contextlib.asynccontextmanager
-async def serving(data_dir: Path) -> AsyncGenerator[Service]:
+async def serving(data_dir: Path, **settings: str) -> AsyncGenerator[Service]:
     """Serve on a free port until the test is over, however the test ends it."""
-    async with starting(data_dir) as service:
+    async with starting(data_dir, **settings) as service:
         await wait_until_well(service)
         yield service
 
 
 @contextlib.asynccontextmanager
-async def starting(data_dir: Path) -> AsyncGenerator[Service]:
+async def starting(data_dir: Path, **settings: str) -> AsyncGenerator[Service]:
     """Start to serve on a free port; whether it answers yet is not waited for."""
     port = free_port()
     process = await asyncio.create_subprocess_exec(
@@ -85,7 +87,7 @@ async def starting(data_dir: Path) -> AsyncGenerator[Service]:
         "serve",
         "--port",
         str(port),
-        env=environment(data_dir),
+        env=environment(data_dir) | settings,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )
@@ -110,7 +112,9 @@ async def wait_until_well(service: Service) -> None:
 
 def environment(data_dir: Path) -> dict[str, str]:
     inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return inherited | {"TILLKEEPER_DATA_DIR": str(data_dir)}
+    # Some tests hammer their service on purpose; tests/access/test_rate_limits.py is about limits.
+    off = {f"TILLKEEPER_RATE_{lane.upper()}": "0" for lane in Lane}
+    return inherited | off | {"TILLKEEPER_DATA_DIR": str(data_dir)}
 
 
 def free_port() -> int:

@@ -35,6 +35,7 @@ async def test_an_external_database_is_migrated_and_served_by_a_login_that_owns_
     settings = settings_of(external_url, data_dir)
     async with open_installation(settings, "service") as installation:
         assert installation.applied
+        assert installation.house.limits.rates == settings.rates != {}
         wanted = convert({"name": "Vendor"} | ADDRESS, OrganizationCreate)
         owner = UserInvite(email="it@vendor.example")
         made = await bootstrap(installation.house, wanted, owner, Env.TEST)

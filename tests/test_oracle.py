@@ -110,6 +110,11 @@ AS_THINGS_ARE = [
     ("vendor-LIVE", "organization:hand_over", "vendor", None, NO),
     ("vendor-LIVE", "organization:hand_over", "shop", None, NO),
     ("enterprise-LIVE", "organization:hand_over", "enterprise", None, NO),
+    # What is in TEST is wiped by a main organization, and from TEST.
+    ("vendor-TEST", "test_data:delete", "vendor", None, YES),
+    ("enterprise-TEST", "test_data:delete", "enterprise", None, YES),
+    ("vendor-LIVE", "test_data:delete", "vendor", None, NO),
+    ("shop-TEST", "test_data:delete", "shop", None, NO),
     # One suspends from above, never oneself.
     ("vendor-LIVE", "organization:suspend", "enterprise", None, YES),
     ("vendor-LIVE", "organization:suspend", "vendor", None, NO),

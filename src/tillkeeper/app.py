@@ -15,11 +15,13 @@ from tillkeeper.domains.access_reports.routes import router as access_reports
 from tillkeeper.domains.api_keys.routes import router as api_keys
 from tillkeeper.domains.audit.routes import router as audit
 from tillkeeper.domains.billing.routes import router as billing
+from tillkeeper.domains.leaks.routes import router as leaks
 from tillkeeper.domains.me.routes import router as me
 from tillkeeper.domains.organizations.routes import router as organizations
 from tillkeeper.domains.people.routes import router as people
 from tillkeeper.domains.provisioning.routes import router as provisioning
 from tillkeeper.domains.sessions.routes import router as sessions
+from tillkeeper.domains.test_data.routes import router as test_data
 from tillkeeper.surfaces.http import openapi, problems
 from tillkeeper.surfaces.http.edge import Edge, Page
 from tillkeeper.surfaces.http.pages import Health, Reference
@@ -30,11 +32,13 @@ _MANAGEMENT = [
     organizations,
     provisioning,
     api_keys,
+    leaks,
     people,
     billing,
     audit,
     me,
     access_reports,
+    test_data,
 ]
 
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
+from tillkeeper.access.limits import Limits
 from tillkeeper.access.operation import House
 from tillkeeper.core.passwords import Passwords
 from tillkeeper.db import embedded
@@ -96,9 +97,10 @@ async def _open_database(settings: Settings, keys: Keys, url: str) -> AsyncGener
         house = House(
             db=database,
             keyring=keys.keyring,
-            passwords=Passwords(keys.keyring.derive("password", min(keys.keyring.peppers))),
+            passwords=Passwords(keys.keyring),
             access_token_seconds=settings.access_token_seconds,
             refresh_token_seconds=settings.refresh_token_seconds,
+            limits=Limits(settings.rates),
         )
         yield Installation(settings, house, url, applied)
     finally:

@@ -1,17 +1,17 @@
 """What an installation may set: one frozen struct, read once from TILLKEEPER_*."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct, field
 
-from tillkeeper.core.mail import Route, parse_route
+from tillkeeper.core.mail import Route, parse_route, parse_sender
 from tillkeeper.core.networks import Network, parse_networks
+from tillkeeper.core.rates import Lane, Rate
 
 PREFIX = "TILLKEEPER_"
 
@@ -50,22 +50,27 @@ class Settings(Struct, frozen=True, kw_only=True):
     directory `mailbox` in `data_dir`."""
     mail_from: str = "Tillkeeper <tillkeeper@localhost>"
     """Who mail is from."""
+    rate_actor: str = "100/500"
+    """So many requests a second and so many at once per key or person; 0 switches it off."""
+    rate_organization: str = "500/2500"
+    """The same for all keys and people of an organization together."""
+    rate_bulk: str = "10/50"
+    """The same for calls that create in bulk, per organization and apart from the others."""
+    rate_address: str = "50/500"
+    """The same for requests without a genuine token, per address."""
+    rate_login: str = "0.1/20"
+    """The same for failures to log in, per key or mail address."""
     log_level: str = "info"
     access_log: bool = False
     """One line a request: costs a fifth of a short request."""
 
     def __post_init__(self) -> None:
-        """Refuse what would be noticed too late: a network, mail server or sender that is none."""
-        try:
-            parse_networks(self.trusted_proxies)
-        except ValueError as error:
-            raise ValueError(f"{error} - at `$.trusted_proxies`") from error
-        try:
-            parse_route(self.mail)
-        except ValueError as error:
-            raise ValueError(f"{error} - at `$.mail`") from error
-        if "@" not in parseaddr(self.mail_from)[1]:
-            raise ValueError("should read `Name <address>` - at `$.mail_from`")
+        """Refuse what would be noticed too late: networks, mail servers and rates that are none."""
+        _check("trusted_proxies", parse_networks, self.trusted_proxies)
+        _check("mail", parse_route, self.mail)
+        _check("mail_from", parse_sender, self.mail_from)
+        for lane in Lane:
+            _check(f"rate_{lane}", Rate.parse, getattr(self, f"rate_{lane}"))
 
     @property
     def proxies(self) -> tuple[Network, ...]:
@@ -78,9 +83,22 @@ class Settings(Struct, frozen=True, kw_only=True):
         return parse_route(self.mail) if self.mail else self.data_dir / "mailbox"
 
     @property
+    def rates(self) -> dict[Lane, Rate]:
+        """What is allowed in each lane that is not switched off."""
+        found = {lane: Rate.parse(getattr(self, f"rate_{lane}")) for lane in Lane}
+        return {lane: rate for lane, rate in found.items() if rate is not None}
+
+    @property
     def base_url(self) -> str:
         """The address that is printed for people."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+
+def _check(name: str, read: Callable[[str], object], text: str) -> None:
+    try:
+        read(text)
+    except ValueError as error:
+        raise ValueError(f"{error} - at `$.{name}`") from error
 
 
 def read_settings(environ: Mapping[str, str], **overrides: object) -> Settings:

@@ -20,7 +20,7 @@ import pytest
 from msgspec import structs
 
 from tillkeeper.access import queries
-from tillkeeper.access.guard import actor_of
+from tillkeeper.access.entrance import actor_of
 from tillkeeper.access.identity import Credential, Signer, issue
 from tillkeeper.access.operation import Operation, Target
 from tillkeeper.access.policy import require
@@ -40,8 +40,9 @@ HEADER = """\
 #   -    nobody is related to this actor in this way
 #
 # "TEST on LIVE": a TEST credential asks about an organization that is in TEST and LIVE.
-# ORGANIZATION_CREATE asks about the manager of the new organization; ORGANIZATION_ADMINISTER and
-# BILLING_ADDRESS_CREATE have no organization in their path and are asked about the own one alone.
+# ORGANIZATION_CREATE asks about the manager of the new organization; ORGANIZATION_ADMINISTER,
+# BILLING_ADDRESS_CREATE and TEST_DATA_DELETE have no organization in their path and are asked about
+# the own one alone.
 """
 Kind = Literal["key", "user"]
 
@@ -278,7 +279,11 @@ def test_nobody_managed_creates_administers_hands_over_or_enables() -> None:
                 assert "yes" not in verdicts(case)[right].values(), (case.title, right)
 
 
-OWN_ALONE = (Right.ORGANIZATION_ADMINISTER, Right.BILLING_ADDRESS_CREATE)
+OWN_ALONE = (
+    Right.ORGANIZATION_ADMINISTER,
+    Right.BILLING_ADDRESS_CREATE,
+    Right.TEST_DATA_DELETE,
+)
 WORLD_CHANGING = (Right.ORGANIZATION_DELETE, Right.ORGANIZATION_HAND_OVER)
 """A yes to these would end the relation that the next cell is about: see tests/domains."""
 PER_RIGHT = 4
@@ -308,6 +313,7 @@ REQUESTS: dict[Right, tuple[str, str, dict[str, str] | None]] = {
     Right.BILLING_ADDRESS_UPDATE: ("PATCH", "/billing-addresses/{address}", {"town": "Bonn"}),
     Right.BILLING_ADDRESS_DELETE: ("DELETE", "/billing-addresses/{address}", None),
     Right.AUDIT_READ: ("GET", f"{PATH}/audit-log", None),
+    Right.TEST_DATA_DELETE: ("DELETE", "/test-data?dry_run=true", None),
 }
 INVISIBLE = {None, "E_ORGANIZATION_NOT_FOUND", "E_BILLING_ADDRESS_NOT_FOUND"}
 

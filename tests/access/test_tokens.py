@@ -168,6 +168,52 @@ async def test_a_token_ends_on_the_second(world: World) -> None:
     await refused(world, (signer.sign("access", credential_of(world, exp=end)) for end in ends))
 
 
+async def test_a_token_from_the_future_is_refused(world: World) -> None:
+    """Instances that share a pepper need not agree on the second: half a minute is forgiven."""
+    signer, now = Signer(world.house.keyring), int(time.time())
+    ahead = (issued_ahead(world, seconds) for seconds in (33, 60, 3600, 2**40, 2**62))
+    await refused(world, (signer.sign("access", each) for each in ahead))
+    for seconds in (0, 5, 29):
+        token = signer.sign("access", issued_ahead(world, seconds))
+        answer = await world.nobody.get("/me", headers={"authorization": f"Bearer {token}"})
+        assert answer.status_code == 200, seconds
+    refresh = signer.sign("refresh", issued_ahead(world, 3600))
+    answer = await world.nobody.post("/auth", json={"refresh_token": refresh})
+    assert said(answer) == (401, None)
+    assert signer.read("access", signer.sign("access", issued_ahead(world, 0)), now).iat >= now
+
+
+def issued_ahead(world: World, seconds: int) -> Credential:
+    issued = int(time.time()) + seconds
+    return credential_of(world, iat=issued, exp=issued + 3600)
+
+
+async def test_a_payload_is_written_in_one_way_alone(world: World) -> None:
+    """What two readers could understand differently was not written by this installation."""
+    header = header_of(token_of(world.vendor_test))
+    good = json.encode(credential_of(world))
+    foreign = str(world.stranger).encode()
+    claims = [
+        good.replace(b"{", b'{"sub":"' + foreign + b'",', 1),
+        good.replace(b"}", b',"organization_id":"' + foreign + b'"}'),
+        good.replace(b"}", b',"env":"TEST"}'),
+        good.replace(b"}", b',"admin":true}'),
+        good.replace(b":", b": "),
+        good + b" ",
+        good.replace(b'"TEST"', b'"T\\u0045ST"'),
+        json.encode(dict(sorted(json.decode(good).items()))),
+    ]
+    tokens = [signed(world, header, each) for each in claims]
+    text = encode(good)
+    spellings = [text + "=", text + "==", text[:9] + "*" + text[9:], text[:9] + "\n" + text[9:]]
+    loose = [text[:-1] + other for other in ALPHABET if other != text[-1]]
+    key = world.house.keyring.derive("access token TEST", 1)
+    for payload in (*spellings, *loose):
+        start = f"{encode(header)}.{payload}"
+        tokens.append(f"{start}.{encode(hmac.digest(key, start.encode(), 'sha256'))}")
+    assert await refused(world, tokens) == len(claims) + 4 + 63
+
+
 async def test_a_token_of_another_installation_is_refused(world: World) -> None:
     for peppers in ({1: b"another" * 5}, {2: b"pepper" * 6}, {1: b"another" * 5, 2: b"pepper" * 6}):
         await refused(world, [Signer(Keyring(peppers)).sign("access", credential_of(world))])
@@ -224,6 +270,9 @@ async def test_a_well_signed_token_that_says_something_else_is_refused(world: Wo
         "Bearer {}\x00",
         "Bearer \xe4{}",
         "Bearer {}\xa0x",
+        "Bearer {}\xa0",
+        "Bearer {}\x85",
+        "Bearer \x1c{}",
     ],
 )
 async def test_a_token_stands_alone_behind_bearer(world: World, value: str) -> None:

@@ -22,8 +22,10 @@ COLLECTIONS = {
     "inviteUser",
     "invite_user_by_alias",
     "createBillingAddress",
+    "deleteTestData",
 }
-"""Reviewed: these make something new, so there is nothing yet that a client could have seen."""
+"""Reviewed: these make something new or sweep up many things, so there is no one resource that a
+client could have seen."""
 RESOURCES = {
     "/organizations/{organization_id}": "retrieveOrganization",
     "/organizations/{organization_id}/api-keys/{key_id}": "retrieveApiKey",

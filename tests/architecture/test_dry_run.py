@@ -60,7 +60,8 @@ async def test_a_dry_run_answers_like_the_change_and_leaves_nothing(
     world: World, route: Route
 ) -> None:
     of = await about(world, route)
-    client = world.vendor_test if route.name == "deleteOrganization" else world.vendor_live
+    in_test = route.name in ("deleteOrganization", "deleteTestData")
+    client = world.vendor_test if in_test else world.vendor_live
     if route.name == "deleteUser":
         await world.owner.execute(
             "UPDATE memberships SET role = 'member' WHERE user_id = $1", of.user_id
@@ -103,6 +104,14 @@ async def test_a_dry_run_that_is_not_clear_is_refused(world: World, query: str) 
     answer = await world.vendor_live.patch(path, json={"town": "Bonn"})
     assert said(answer) == (400, "E_FAILED_SCHEMA_VALIDATION")
     assert await world.events(world.shop) == []
+
+
+async def test_a_dry_run_refuses_a_key_that_the_change_would_refuse(world: World) -> None:
+    path = f"/organizations/{world.shop}?dry_run=true"
+    for key in ("", "x" * 256):
+        headers = {"idempotency-key": key}
+        answer = await world.vendor_live.patch(path, json={"town": "Bonn"}, headers=headers)
+        assert said(answer) == (400, "E_FAILED_SCHEMA_VALIDATION")
 
 
 async def test_what_cannot_be_rolled_back_refuses_a_dry_run(world: World) -> None:

@@ -30,8 +30,9 @@ NO_ADDRESS = (404, "E_BILLING_ADDRESS_NOT_FOUND")
 NO_KEY = (404, "E_API_KEY_NOT_FOUND")
 NO_PARENT = (404, None)
 NO_ROW = (404, "E_AUDIT_ROW_NOT_FOUND")
+NO_PRINCIPAL = (404, "E_PRINCIPAL_NOT_FOUND")
 Said = tuple[int, str | None]
-BILLING_ADDRESS = ADDRESS | {"recipient": "Shop"}
+BILLING_ADDRESS = ADDRESS | {"recipient": "Billing"}
 NOBODYS_ROW = UUID(int=9 << 76 | 8 << 60 | 9)
 INVITATION = {"email": "someone@example.org"}
 
@@ -91,12 +92,19 @@ EXPECTED = {
     "deleteBillingAddress": of_address(DENIED, OK),
     "listAccess": of_organization(OK, DENIED),
     "listMyReach": Expected(OK, OK, OK, OK),
+    # About the shop's own key: see QUERIES.
+    "explainAccess": Expected(NO_PRINCIPAL, OK, DENIED, NO_PRINCIPAL),
     "listAuditLog": of_organization(OK, DENIED),
     "proveAuditEntry": of_organization(NO_ROW, DENIED),
     "listAuditSeals": Expected(OK, OK, DENIED, OK),
+    # All these actors are in LIVE, where nobody wipes anything.
+    "deleteTestData": Expected(DENIED, DENIED, DENIED, DENIED),
     "retrieveMe": Expected(OK, OK, OK, OK),
 }
-PUBLIC = {"/api/v0/auth", "/api/v2/auth"}
+QUERIES = {
+    "explainAccess": "?principal={key_id}&organization_id={organization_id}&right=user:read",
+}
+PUBLIC = {"/api/v0/auth", "/api/v0/keys/leaked", "/api/v2/auth"}
 HIDDEN = {"invite_user_by_alias"}
 # What a client's own key or address names is theirs to lose: these come last.
 LAST = (
@@ -156,7 +164,7 @@ class About:
     """Of an audit entry that nobody has: test_prove_audit_entry.py asks for others."""
 
     async def ask(self, client: httpx.AsyncClient, route: Route) -> httpx.Response:
-        path = route.path.format(**vars(self))
+        path = (route.path + QUERIES.get(route.name, "")).format(**vars(self))
         return await client.request(
             route.method, f"http://test{path}", json=self.body_of(route.name)
         )
@@ -218,7 +226,7 @@ def test_every_operation_has_an_expectation_and_every_expectation_an_operation(
     assert sorted(names) == sorted(EXPECTED)
 
 
-def test_only_authentication_is_public(apps: dict[str, Litestar]) -> None:
+def test_only_authentication_and_found_secrets_are_public(apps: dict[str, Litestar]) -> None:
     assert {route.path for route in routes_of(apps) if route.is_public} == PUBLIC
 
 

@@ -9,12 +9,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import asyncpg
 import pytest
 
-from tillkeeper.db.embedded import EmbeddedRefusal, Server, attach, cluster, start
+from tillkeeper.db.embedded import EmbeddedRefusal, Server, attach, cluster, start, supervisor
 from tillkeeper.db.embedded.account import Account, choose_account
 from tillkeeper.db.embedded.binaries import copy_wheel, find_binaries
 from tillkeeper.db.embedded.site import Site
@@ -180,6 +181,38 @@ class TestARunningServer:
         assert "nowhere" in log
         assert "hush" not in log
         assert PASSWORD not in log
+
+
+class TestLog:
+    async def test_it_is_cut_while_the_server_writes_and_both_halves_are_closed_to_others(
+        self, place: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(cluster, "LOG_AT_MOST_BYTES", 2000)
+        monkeypatch.setattr(supervisor, "LOG_LOOK_SECONDS", 0.05)
+        server = await start(place / "data", superuser_password=PASSWORD)
+        log, old = (place / "data" / name for name in ("postgres.log", "postgres.log.1"))
+        async with asyncio.timeout(30):
+            for number in count():
+                with pytest.raises(asyncpg.UndefinedTableError):
+                    await ask(server, f"TABLE nowhere_{number}")
+                if old.exists() and "nowhere_9" in old.read_text() + log.read_text():
+                    break
+        await server.stop()
+        assert old.stat().st_size < 4000
+        assert log.stat().st_size < 20_000
+        assert {path.stat().st_mode & 0o777 for path in (log, old)} == {0o600}
+        assert log.stat().st_uid == old.stat().st_uid
+
+    async def test_a_log_that_is_too_long_is_cut_at_the_start(self, place: Path) -> None:
+        server = await start(place / "data", superuser_password=PASSWORD)
+        await server.stop()
+        log, old = (place / "data" / name for name in ("postgres.log", "postgres.log.1"))
+        with log.open("ab") as file:
+            file.write(b"x" * 12_000_000 + b"the end")
+        again = await start(place / "data", superuser_password=PASSWORD)
+        await again.stop()
+        assert log.stat().st_size < 100_000
+        assert (old.stat().st_size, old.read_bytes()[-7:]) == (10_000_000, b"the end")
 
 
 class TestStartAndStop:

@@ -165,7 +165,14 @@ async def test_every_route_answers_every_actor_as_the_oracle_says(room: Room) ->
     for title, drawn in _calls(cast):
         number += 1
         token = room.token(drawn.actor)
-        answer = await call(room.app, drawn.route.method, drawn.path, token=token, body=drawn.body)
+        answer = await call(
+            room.app,
+            drawn.route.method,
+            drawn.path,
+            token=token,
+            body=drawn.body,
+            query=drawn.query,
+        )
         wanted = expected(drawn, cast.world.state, cast.world.now)
         found = heard(answer.status, answer.body)
         if found != wanted:

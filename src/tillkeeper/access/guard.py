@@ -4,7 +4,6 @@ import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -18,24 +17,23 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from msgspec import json
 
 from tillkeeper.access import queries
+from tillkeeper.access.admission import admit_actor, admit_stranger, told_agent
 from tillkeeper.access.condition import Condition, Lock
+from tillkeeper.access.entrance import actor_of, admit, target_of
 from tillkeeper.access.idempotency import Claim, answer_claim, keep_answer
 from tillkeeper.access.identity import Credential, Signer
-from tillkeeper.access.operation import Actor, ActorKind, House, Operation, Target
+from tillkeeper.access.operation import House, Operation
 from tillkeeper.access.queries import Entered, Opening
 from tillkeeper.access.rehearsal import is_dry_run
-from tillkeeper.access.rights import rights_of_key, rights_of_role
 from tillkeeper.access.trail import record_refusal
 from tillkeeper.access.uses import Used
 from tillkeeper.core.errors import (
     IdempotencyInFlight,
-    OrganizationSuspended,
     Refusal,
     SchemaViolation,
     Unauthorized,
 )
 from tillkeeper.core.etags import etag_of, parse_etags
-from tillkeeper.core.status import KeyReach, OrganizationStatus
 from tillkeeper.core.wire import Reply
 from tillkeeper.db.pool import Tx
 
@@ -50,21 +48,25 @@ WIDE = {"walls": "wide"}
 """Marks a route that looks from the organization of its path upwards, as far as the actor sees."""
 SUBTREE = {"walls": "subtree"}
 """Marks a route that reads what the organization of its path reaches."""
+BULK = {"lane": "bulk"}
+"""Marks a route that creates many things at once: it is counted apart."""
+
+_TAGS_AT_MOST = 1000
 
 
-_AGENT_AT_MOST, _TAGS_AT_MOST = 200, 1000
-
-
-@dataclass(frozen=True)
+@dataclass
 class Door:
     """What the guard needs of the house at every request."""
 
     house: House
+    _signer: Signer | None = None
 
-    @cached_property
+    @property
     def signer(self) -> Signer:
-        """Reads and writes tokens."""
-        return Signer(self.house.keyring)
+        """Reads and writes tokens, with the secrets that the house has now."""
+        if self._signer is None or self._signer.keyring is not self.house.keyring:
+            self._signer = Signer(self.house.keyring)
+        return self._signer
 
 
 def door_of(connection: AnyConnection) -> Door:
@@ -96,14 +98,16 @@ class TokenCheck:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the token, and tell the scope whose it is."""
-        is_public = bool(scope["route_handler"].opt.get("public"))
+        opt, state = scope["route_handler"].opt, scope["state"]
+        door: Door = scope["door"]  # type: ignore[typeddict-item]
+        is_public = bool(opt.get("public"))
+        if is_public:
+            await admit_stranger(door.house, scope)
+        else:
+            by = scope["user"] = door.signer.read("access", _bearer(scope), time.time())
+            await admit_actor(door.house, scope, by, is_bulk=opt.get("lane") == "bulk")
         method: str = scope["method"]  # type: ignore[typeddict-item]
-        scope["state"]["is_dry_run"] = is_dry_run(
-            method, scope["query_string"], is_public=is_public
-        )
-        if not is_public:
-            door: Door = scope["door"]  # type: ignore[typeddict-item]
-            scope["user"] = door.signer.read("access", _bearer(scope), time.time())
+        state["is_dry_run"] = is_dry_run(method, scope["query_string"], is_public=is_public)
         await self._app(scope, receive, send)
 
 
@@ -112,7 +116,7 @@ def _bearer(scope: Scope) -> str:
         if name == b"authorization":
             scheme, _, token = value.decode("latin-1").partition(" ")
             if scheme.lower() == "bearer" and token:
-                return token.strip()
+                return token.strip(" ")
     raise Unauthorized("Send a token: Authorization: Bearer <access_token>")
 
 
@@ -134,7 +138,9 @@ async def provide_op(request: AnyRequest) -> AsyncGenerator[Operation]:
             raise
         return
     dry = is_rehearsed(request)
-    claim = None if dry else await _read_claim(request, door)
+    # A rehearsal claims nothing; a key that is none is refused as it would be.
+    claim = await _read_claim(request, door)
+    claim = None if dry else claim
     op_or_none = None
     db = door.house.db
     try:
@@ -223,31 +229,23 @@ async def _read_claim(request: AnyRequest, door: Door) -> Claim | None:
 async def _enter(request: AnyRequest, tx: Tx, claim: Claim | None) -> Operation:
     try:
         entered = await queries.enter(tx, request.user, **_target(request), **_claimed(claim))
+        op = _operation(request, tx, entered, None)
+        if claim is not None and entered is not None:
+            await answer_claim(tx, claim, entered)
     except asyncpg.LockNotAvailableError as error:
         raise IdempotencyInFlight from error
-    op = _operation(request, tx, entered, None)
-    if claim is not None and entered is not None:
-        answer_claim(claim, entered)
     request.scope["op"] = op  # type: ignore[typeddict-unknown-key]
     return op
 
 
 def _operation(request: AnyRequest, tx: Tx, entered: Entered | None, opened: object) -> Operation:
-    if entered is None:
-        raise Unauthorized("The credential is disabled or gone: authenticate with another one")
-    if entered.standing == "ended":
-        raise OrganizationSuspended(entered.reason)
-    target = None
-    if entered.within is not None:
-        envs = tuple(entered.within_envs or ())
-        status = entered.within_status or OrganizationStatus.ACTIVE
-        target = Target(entered.within, envs, bool(entered.within_is_managed), status)
+    entered = admit(entered)
     now, address = datetime.now(UTC), request.scope["state"].get("address")
     _count_use(request, now, address)
     return Operation(
         tx=tx,
         actor=actor_of(request.user, entered),
-        target=target,
+        target=target_of(entered),
         is_wide=_path_target(request) is None,
         house=door_of(request).house,
         id=request.scope["state"].get("request_id", ""),
@@ -286,33 +284,7 @@ def _count_use(request: AnyRequest, now: datetime, address: str | None) -> None:
 
 def agent_of(request: AnyRequest) -> str | None:
     """Return what the client calls itself, as far as it is worth keeping."""
-    agent = request.headers.get("user-agent")
-    return None if agent is None else agent[:_AGENT_AT_MOST]
-
-
-def actor_of(credential: Credential, entered: Entered) -> Actor:
-    """Return who speaks, with the rights that this credential has today."""
-    position = {"is_main": entered.is_main, "is_administered": entered.is_administered}
-    if entered.role is None:
-        rights = rights_of_key(**position)
-    else:
-        rights = rights_of_role(entered.role, **position)
-    if entered.permissions is not None:
-        rights &= frozenset(entered.permissions)
-    return Actor(
-        kind=ActorKind(credential.kind),
-        id=credential.sub,
-        organization_id=entered.organization_id,
-        env=credential.env,
-        is_main=entered.is_main,
-        is_administered=entered.is_administered,
-        role=entered.role,
-        rights=rights,
-        is_limited=entered.permissions is not None,
-        reach=KeyReach(entered.reach),
-        listed=tuple(each for each in entered.listed or () if each != entered.organization_id),
-        is_suspended=entered.standing != "active",
-    )
+    return told_agent(request.scope)
 
 
 def _path_target(request: AnyRequest) -> UUID | None:

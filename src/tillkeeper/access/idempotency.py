@@ -9,14 +9,15 @@ import hmac
 import os
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any, Protocol
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import bindparam, update
+from msgspec import Struct
+from sqlalchemy import LargeBinary, bindparam, func, select, update
 
 from tillkeeper.access.operation import Operation
-from tillkeeper.access.queries import Entered
 from tillkeeper.core.errors import (
     IdempotencyInFlight,
     IdempotencyMismatch,
@@ -24,8 +25,9 @@ from tillkeeper.core.errors import (
     SchemaViolation,
 )
 from tillkeeper.core.secrets import Keyring
+from tillkeeper.db.pool import Tx
 from tillkeeper.schema import kept_answers
-from tillkeeper.sql import execute, given
+from tillkeeper.sql import execute, given, one_or_none
 
 KEPT = timedelta(hours=72)
 SECRET_KEPT = timedelta(minutes=15)
@@ -41,16 +43,57 @@ class Replay(Exception):
         self.status, self.body = status, body
 
 
+class Answered(Protocol):
+    """What is known of a claim once it was made, or found to be made already."""
+
+    is_claimed: bool | None
+    fingerprint: bytes | None
+    status: int | None
+    answer: bytes | None
+
+
+class Claimed(Struct):
+    """The same, of a claim that was made outside the statement that enters."""
+
+    is_claimed: bool | None
+    fingerprint: bytes | None
+    status: int | None
+    answer: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """What a claim is called under one version of the pepper, and how its answer is sealed."""
+
+    id: bytes
+    _sealing_key: bytes
+
+    def seal(self, body: bytes) -> bytes:
+        """Encrypt an answer so that only this name opens it."""
+        nonce = os.urandom(_NONCE)
+        return nonce + AESGCM(self._sealing_key).encrypt(nonce, body, self.id)
+
+    def open(self, sealed: bytes) -> bytes:
+        """Decrypt an answer that this name has sealed."""
+        try:
+            return AESGCM(self._sealing_key).decrypt(sealed[:_NONCE], sealed[_NONCE:], self.id)
+        except InvalidTag as error:
+            raise IdempotencySecretGone from error
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """One use of an Idempotency-Key: for this route, by this actor in this organization and env.
 
-    By this actor, because a colleague may hold fewer rights than the answer shows.
+    By this actor, because a colleague may hold fewer rights than the answer shows. While a pepper
+    is being replaced it has a name for each version, all of them claimed, oldest first: processes
+    a step apart in the rotation still know one version together, and meet there.
     """
 
-    id: bytes
+    names: tuple[Name, ...]
     fingerprint: bytes
-    _sealing_key: bytes
+    newest: int
+    """The newest version that it has a name for."""
 
     @classmethod
     def of(cls, keyring: Keyring, key: str, actor_id: UUID, route: str, body: bytes) -> "Claim":
@@ -60,40 +103,59 @@ class Claim:
                 "header.idempotency-key", f"should be 1 to {_LONGEST} printable characters"
             )
         scope = f"{actor_id}\n{route}\n{key}".encode()
-        return cls(
-            hmac.digest(keyring.derive("idempotency id"), scope, "sha256"),
-            hashlib.sha256(body).digest(),
-            hmac.digest(keyring.derive("idempotency seal"), scope, "sha256"),
+        names = tuple(
+            Name(
+                hmac.digest(keyring.derive("idempotency id", version), scope, "sha256"),
+                hmac.digest(keyring.derive("idempotency seal", version), scope, "sha256"),
+            )
+            for version in keyring.oldest_first
         )
+        return cls(names, hashlib.sha256(body).digest(), keyring.oldest_first[-1])
 
-    def seal(self, body: bytes) -> bytes:
-        """Encrypt an answer so that only this claim opens it."""
-        nonce = os.urandom(_NONCE)
-        return nonce + AESGCM(self._sealing_key).encrypt(nonce, body, self.id)
-
-    def open(self, sealed: bytes) -> bytes:
-        """Decrypt an answer that this claim has sealed."""
-        try:
-            return AESGCM(self._sealing_key).decrypt(sealed[:_NONCE], sealed[_NONCE:], self.id)
-        except InvalidTag as error:
-            raise IdempotencySecretGone from error
+    @property
+    def id(self) -> bytes:
+        """The name that is claimed in the statement that enters."""
+        return self.names[0].id
 
 
-def answer_claim(claim: Claim, entered: Entered) -> None:
+async def answer_claim(tx: Tx, claim: Claim, entered: Answered) -> None:
     """Return where the claim is new; otherwise raise what was answered, or why it cannot be."""
-    if entered.is_claimed:
+    _answer(claim, claim.names[0], entered)
+    for name in claim.names[1:]:
+        found = await _CLAIM(tx, claim=name.id, wanted_fingerprint=claim.fingerprint)
+        if found is not None:
+            _answer(claim, name, found)
+
+
+def _answer(claim: Claim, name: Name, found: Answered) -> None:
+    if found.is_claimed:
         return
-    if entered.fingerprint is None or not hmac.compare_digest(
-        entered.fingerprint, claim.fingerprint
-    ):
+    if found.fingerprint is None or not hmac.compare_digest(found.fingerprint, claim.fingerprint):
         raise IdempotencyMismatch
-    if entered.status is None:
+    if found.status is None:
         raise IdempotencyInFlight
-    if entered.answer is None:
+    if found.answer is None:
         raise IdempotencySecretGone
-    raise Replay(entered.status, claim.open(entered.answer))
+    raise Replay(found.status, name.open(found.answer))
 
 
+_CLAIM = one_or_none(
+    select(
+        func.claim_answer(
+            bindparam("claim", type_=LargeBinary),
+            bindparam("wanted_fingerprint", type_=LargeBinary),
+        ).table_valued(*Claimed.__struct_fields__)
+    ),
+    Claimed,
+)
+
+
+_KEPT: tuple[Any, ...] = (
+    kept_answers.c.status,
+    kept_answers.c.answer,
+    kept_answers.c.answer_ends_at,
+    kept_answers.c.pepper_version,
+)
 _KEEP = execute(
     update(kept_answers)
     .where(
@@ -101,7 +163,7 @@ _KEEP = execute(
         kept_answers.c.env == bindparam("of_env"),
         kept_answers.c.id == bindparam("claim_id"),
     )
-    .values(given(kept_answers.c.status, kept_answers.c.answer, kept_answers.c.answer_ends_at))
+    .values(given(*_KEPT))
 )
 
 
@@ -109,12 +171,14 @@ async def keep_answer(op: Operation, claim: Claim) -> None:
     """Store the encoded answer beside the change, before both are committed."""
     if op.answer is None:
         return
-    await _KEEP(
-        op.tx,
-        of_organization=op.actor.organization_id,
-        of_env=op.actor.env,
-        claim_id=claim.id,
-        status=op.status,
-        answer=claim.seal(op.answer),
-        answer_ends_at=op.now + (SECRET_KEPT if op.holds_secret else KEPT),
-    )
+    for name in claim.names:
+        await _KEEP(
+            op.tx,
+            of_organization=op.actor.organization_id,
+            of_env=op.actor.env,
+            claim_id=name.id,
+            status=op.status,
+            answer=name.seal(op.answer),
+            answer_ends_at=op.now + (SECRET_KEPT if op.holds_secret else KEPT),
+            pepper_version=claim.newest,
+        )

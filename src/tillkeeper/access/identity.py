@@ -1,7 +1,7 @@
 """Tokens: what they say is checked here, whether it is still true in `enter`.
 
 HS256 by hand, because the general decoders cost more than the rest of the check together. There
-is nothing to choose: the header must be, byte for byte, one that this installation writes.
+is nothing to choose: header and payload must be, byte for byte, as this installation writes them.
 """
 
 import hmac
@@ -22,11 +22,13 @@ Use = Literal["access", "refresh"]
 
 _ISSUER = "tillkeeper"
 _LONGEST = 1024
+_AHEAD_SECONDS = 30
+"""How far the clocks of instances that share a pepper may stand apart."""
 _TYPES: dict[Use, str] = {"access": "at+jwt", "refresh": "rt+jwt"}
 
 
-class Credential(Struct, frozen=True, kw_only=True):
-    """What a token says about itself."""
+class Credential(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a token says about itself. What is as always stays away: so older tokens stay good."""
 
     iss: str
     sub: UUID
@@ -57,7 +59,7 @@ class Signer:
 
     def sign(self, use: Use, credential: Credential) -> str:
         """Return a token that names the credential."""
-        header = _header(use, credential.env, self.keyring.newest)
+        header = _header(use, credential.env, self.keyring.active)
         _, key = self._keys[use, header]
         signed = header + b"." + _encode(json.encode(credential))
         return (signed + b"." + _signature(key, signed)).decode()
@@ -76,6 +78,8 @@ class Signer:
             raise Unauthorized("The token is not valid: authenticate again")
         if credential.exp <= now:
             raise Unauthorized("The token has expired: authenticate again")
+        if credential.iat > now + _AHEAD_SECONDS:
+            raise Unauthorized("The token is not valid yet: authenticate again")
         return credential
 
     def _key(self, use: Use, env: Env, version: int) -> bytes:
@@ -119,8 +123,12 @@ def _encode(raw: bytes) -> bytes:
 
 
 def _decode(payload: bytes) -> Credential:
+    """Read the claims; any other spelling of them, or a claim given twice, is not ours."""
     try:
         raw = urlsafe_b64decode(payload + b"=" * (-len(payload) % 4))
-        return json.decode(raw, type=Credential)
+        credential = json.decode(raw, type=Credential)
     except (ValueError, msgspec.DecodeError) as error:
         raise Unauthorized("The token is not valid: authenticate again") from error
+    if _encode(json.encode(credential)) != payload:
+        raise Unauthorized("The token is not valid: authenticate again")
+    return credential

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from litestar.params import QueryParameter
+from msgspec import json
 
 from tillkeeper.access.policy import Grant
 from tillkeeper.core.errors import SchemaViolation
@@ -30,7 +31,7 @@ class CursorPage:
 
     after: Cursor | None
     _key: bytes
-    _bound_to: str
+    _bound_to: bytes
 
     def seal(self, last: Cursor | None) -> str | None:
         """Name the page after the last row."""
@@ -39,10 +40,11 @@ class CursorPage:
 
 def seal_page(grant: Grant, kind: str, cursor: str, filters: Mapping[str, object]) -> CursorPage:
     """Open a cursor that was sealed for this actor's organization, env and filters."""
-    asked = ",".join(f"{name}={value}" for name, value in sorted(filters.items()))
-    bound_to = f"{kind}|{grant.reader_id}|{grant.env}|{asked}"
-    key = grant.op.keyring.derive("cursor")
-    return CursorPage(open_cursor(key, cursor, bound_to) if cursor else None, key, bound_to)
+    asked = json.encode([kind, grant.reader_id, grant.env, filters], order="sorted")
+    keyring = grant.op.keyring
+    keys = [keyring.derive("cursor", version) for version in keyring.oldest_first]
+    after = open_cursor(keys, cursor, asked) if cursor else None
+    return CursorPage(after, keyring.derive("cursor"), asked)
 
 
 def check_cursored(order_by: object, order: Order, offset: int) -> None:

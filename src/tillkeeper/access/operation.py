@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from tillkeeper.access.condition import Condition
+from tillkeeper.access.limits import Limits
 from tillkeeper.access.rights import Right
 from tillkeeper.access.uses import Uses
 from tillkeeper.core.env import Env
@@ -25,17 +26,26 @@ class ActorKind(StrEnum):
     SYSTEM = "system"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class House:
     """What one process shares between its operations."""
 
     db: Database
     keyring: Keyring
+    """Replaced as a whole while the process serves: read it once where two answers must agree."""
     passwords: Passwords
     access_token_seconds: int = 86_400
     refresh_token_seconds: int = 172_800
     uses: Uses = field(default_factory=Uses)
     """What has been counted and not yet written."""
+    limits: Limits = field(default_factory=Limits)
+    """How often each may ask; none where no rates are given."""
+    process_id: UUID = field(default_factory=uuid4)
+    """What this process is called where processes tell which secrets they hold."""
+
+    def take_up(self, keyring: Keyring) -> None:
+        """Work with other secrets from now on; whoever has begun goes on with those it has read."""
+        self.keyring = self.passwords.keyring = keyring
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +78,18 @@ class Target:
     is_managed: bool
     status: OrganizationStatus = OrganizationStatus.ACTIVE
     """What holds for it: the strictest of itself and all above."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is recorded of a request that was refused before it became an operation."""
+
+    actor: Actor
+    id: str
+    now: datetime
+    address: str | None
+    agent: str | None
+    target: Target | None = None
 
 
 @dataclass(slots=True)

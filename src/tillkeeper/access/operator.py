@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from msgspec import Struct
-from sqlalchemy import Integer, Text, Uuid, bindparam, func, select
+from sqlalchemy import Integer, Text, Uuid, bindparam, column, func, null, select, true
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 
 from tillkeeper.access.operation import Actor, ActorKind, House, Operation, Target
@@ -15,6 +15,7 @@ from tillkeeper.core.addresses import compact_email
 from tillkeeper.core.env import Env
 from tillkeeper.core.status import Role
 from tillkeeper.db.pool import Tx
+from tillkeeper.schema import ENV
 from tillkeeper.sql import execute, many, one_or_none
 
 
@@ -22,6 +23,13 @@ class Found(Struct):
     """Somebody or something is there."""
 
     id: UUID
+
+
+class Home(Struct):
+    """A person, and where they belong first of all."""
+
+    id: UUID
+    organization_id: UUID | None
 
 
 _PUT_UP_WALLS = execute(
@@ -51,12 +59,25 @@ _SET_PASSWORD = one_or_none(
     ),
     Found,
 )
+_person = func.find_person(bindparam("email", type_=Text)).table_valued(
+    column("id", Uuid), column("password_digest", Text), name="person"
+)
+_home = (
+    func.find_membership(_person.c.id, null(), bindparam("env", type_=ENV))
+    .table_valued(column("organization_id", Uuid), name="home")
+    .lateral()
+)
+_FIND_HOME = one_or_none(
+    select(_person.c.id, _home.c.organization_id).select_from(_person.outerjoin(_home, true())),
+    Home,
+)
 _LIST_ROOTS = many(
     select(func.list_roots(bindparam("most", type_=Integer)).table_valued("id")), Found
 )
 
 _COUNT_USES = execute(select(func.count_key_uses(bindparam("counted", type_=JSONB))))
 _SWEEP = execute(select(func.sweep_kept_answers(bindparam("most", type_=Integer))))
+_SWEEP_CELLS = execute(select(func.sweep_rate_cells(bindparam("most", type_=Integer))))
 
 
 @asynccontextmanager
@@ -65,7 +86,18 @@ async def operate(
 ) -> AsyncGenerator[Operation]:
     """Open an operation on one organization and what it reaches, there already or to be made."""
     actor = _mighty(ActorKind.OPERATOR, operator_id, organization_id, env)
-    async with _operation(house, actor, envs) as op:
+    async with house.db.begin() as tx, _operation(house, tx, actor, envs) as op:
+        yield op
+
+
+@asynccontextmanager
+async def rehearse(
+    house: House, organization_id: UUID, env: Env, envs: tuple[Env, ...], operator_id: UUID
+) -> AsyncGenerator[Operation]:
+    """Open the same operation, and undo all of it at its end."""
+    actor = _mighty(ActorKind.OPERATOR, operator_id, organization_id, env)
+    async with house.db.rehearse() as tx, _operation(house, tx, actor, envs) as op:
+        op.is_dry_run = True
         yield op
 
 
@@ -73,33 +105,26 @@ async def operate(
 async def do_chore(house: House, organization_id: UUID, env: Env) -> AsyncGenerator[Operation]:
     """Open an operation that the service itself does on one organization."""
     actor = _mighty(ActorKind.SYSTEM, uuid4(), organization_id, env)
-    async with _operation(house, actor, (env,)) as op:
+    async with house.db.begin() as tx, _operation(house, tx, actor, (env,)) as op:
         yield op
 
 
 @asynccontextmanager
 async def _operation(
-    house: House, actor: Actor, envs: tuple[Env, ...]
+    house: House, tx: Tx, actor: Actor, envs: tuple[Env, ...]
 ) -> AsyncGenerator[Operation]:
     organization_id = actor.organization_id
-    async with house.db.begin() as tx:
-        walls = {
-            "organization_id": organization_id,
-            "reach_of": organization_id,
-            "actor_of": organization_id,
-        }
-        await _PUT_UP_WALLS(
-            tx, env=actor.env, **{name: str(value) for name, value in walls.items()}
-        )
-        yield Operation(
-            tx=tx,
-            actor=actor,
-            target=Target(organization_id, envs, is_managed=False),
-            is_wide=True,
-            house=house,
-            id=uuid4().hex,
-            now=datetime.now(UTC),
-        )
+    walls = dict.fromkeys(("organization_id", "reach_of", "actor_of"), str(organization_id))
+    await _PUT_UP_WALLS(tx, env=actor.env, **walls)
+    yield Operation(
+        tx=tx,
+        actor=actor,
+        target=Target(organization_id, envs, is_managed=False),
+        is_wide=True,
+        house=house,
+        id=uuid4().hex,
+        now=datetime.now(UTC),
+    )
 
 
 async def claim_person(tx: Tx, email: str) -> UUID:
@@ -111,11 +136,15 @@ async def claim_person(tx: Tx, email: str) -> UUID:
     return person.id
 
 
-async def set_password(house: House, email: str, password: str) -> bool:
-    """Store a password for a known address; tell whether the address is known."""
-    digest = await house.passwords.hash(password)
+async def find_home(house: House, email: str) -> Home | None:
+    """Find who has an address, and the organization that they joined first, if there is one."""
     async with house.db.lend() as tx:
-        return await _SET_PASSWORD(tx, email=compact_email(email), digest=digest) is not None
+        return await _FIND_HOME(tx, email=compact_email(email), env=Env.TEST)
+
+
+async def set_password(tx: Tx, email: str, digest: str) -> None:
+    """Store a password for a known address."""
+    await _SET_PASSWORD(tx, email=compact_email(email), digest=digest)
 
 
 async def list_roots(house: House, *, most: int) -> list[UUID]:
@@ -141,6 +170,12 @@ async def sweep_kept_answers(house: House, *, most: int = 10_000) -> None:
     """Delete kept answers past their time, oldest first, so many at the most."""
     async with house.db.lend() as tx:
         await _SWEEP(tx, most=most)
+
+
+async def sweep_rate_cells(house: House, *, most: int = 50_000) -> None:
+    """Delete cells that are whole again, so many at the most."""
+    async with house.db.lend() as tx:
+        await _SWEEP_CELLS(tx, most=most)
 
 
 async def write_uses(house: House) -> None:

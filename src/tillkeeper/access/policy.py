@@ -1,17 +1,21 @@
 """The one place that answers: may this actor do this, to that organization, in this env?"""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from tillkeeper.access import queries
 from tillkeeper.access.operation import Actor, ActorKind, Operation, Target
-from tillkeeper.access.rights import DENIALS, PROFILE_WRITES, READS, Right
+from tillkeeper.access.rights import DENIALS, IN_TEST_ALONE, PROFILE_WRITES, READS, Right
+from tillkeeper.access.verdicts import RuleName
 from tillkeeper.core.env import Env
 from tillkeeper.core.errors import (
     AccessDenied,
     OrganizationArchived,
     OrganizationNotFound,
     OrganizationSuspended,
+    Refusal,
 )
 from tillkeeper.core.status import KeyReach, OrganizationStatus
 from tillkeeper.db.pool import Tx
@@ -44,27 +48,77 @@ class Grant:
         return {"organization_id": self.organization_id, "env": self.env}
 
 
+class Deed(NamedTuple):
+    """What an actor wants to do, to an organization that it reaches."""
+
+    actor: Actor
+    right: Right
+    target: Target
+    env: Env
+    enabling: Env | None = None
+    """The env that is to be enabled: it need not be the one that the actor works in."""
+
+
+class Rule(NamedTuple):
+    """One way of being refused: its name, when it applies, and what is said then."""
+
+    name: RuleName
+    refuses: Callable[[Deed], bool]
+    refusal: Callable[[Deed], Refusal]
+
+
 async def require(
-    op: Operation, right: Right, organization_id: UUID, env: Env | None = None
+    op: Operation,
+    right: Right,
+    organization_id: UUID,
+    env: Env | None = None,
+    *,
+    enabling: Env | None = None,
 ) -> Grant:
     """Return a Grant; refuse as not found what may not be seen, as denied what may.
 
     Last of all comes what the client made a condition: the resource is locked and compared.
     """
     target = await find_target(op, organization_id)
-    if target is None:
-        raise OrganizationNotFound(organization_id)
     wanted = env or op.actor.env
-    if op.actor.is_suspended and right not in READS:
-        raise OrganizationSuspended
-    if sentence := denial(op.actor, right, target, wanted):
-        raise AccessDenied(sentence, right=right, organization_id=organization_id, env=wanted)
-    if is_closed_to(right, target):
-        raise OrganizationArchived
+    refusal = refusal_of(op.actor, right, organization_id, target, wanted, enabling=enabling)
+    if refusal is not None:
+        raise refusal
     grant = Grant(op, right, organization_id, wanted)
     if op.condition is not None and right not in READS:
         await op.condition.hold(grant)
     return grant
+
+
+def refusal_of(  # noqa: PLR0913 - a deed, whose target need not be there
+    actor: Actor,
+    right: Right,
+    organization_id: UUID,
+    target: Target | None,
+    env: Env,
+    *,
+    enabling: Env | None = None,
+) -> Refusal | None:
+    """Return what is said to an actor who may not; None where it may.
+
+    A target that is not reached is None: it does not exist, and no rule is asked about it.
+    """
+    if target is None:
+        return OrganizationNotFound(organization_id)
+    deed = Deed(actor, right, target, env, enabling)
+    rule = judge(deed)
+    return None if rule is None else rule.refusal(deed)
+
+
+def judge(deed: Deed) -> Rule | None:
+    """Return the first rule that refuses; None where the actor may.
+
+    The installation's own hand is above credentials; what is closed is closed for it as well.
+    """
+    for rule in _FOR_MIGHTY if deed.actor.kind in _MIGHTY else RULES:
+        if rule.refuses(deed):
+            return rule
+    return None
 
 
 async def find_target(op: Operation, organization_id: UUID) -> Target | None:
@@ -92,45 +146,98 @@ async def is_still_reached(grant: Grant) -> bool:
     )
 
 
-def denial(actor: Actor, right: Right, target: Target, env: Env) -> str | None:
-    """Return the sentence that refuses, or None where the actor may.
-
-    Visibility is decided already; what is left is the actor's own rights, the env, and what the
-    relation between the two organizations allows.
-    """
-    if actor.kind in (ActorKind.OPERATOR, ActorKind.SYSTEM):
-        return None
-    if right not in actor.rights or not _fits_relation(actor, right, target):
-        return f"This credential may not {DENIALS[right]}"
-    if env is not actor.env:
-        return f"This credential is good for {actor.env} and may not {DENIALS[right]} in {env}"
-    if right in PROFILE_WRITES and actor.kind is ActorKind.KEY and not _may_touch(actor, target):
-        return f"A TEST key may not {DENIALS[right]}: it is LIVE, use a LIVE key"
-    return None
+async def check_still_reached(grant: Grant) -> None:
+    """Refuse a change from above that waited for a handover: asked once its rows are locked."""
+    if grant.organization_id != grant.reader_id and not await is_still_reached(grant):
+        raise OrganizationNotFound(grant.organization_id)
 
 
-def is_closed_to(right: Right, target: Target) -> bool:
-    """Tell whether an archived organization refuses this: it is read, or restored first."""
-    return (
-        target.status in _CLOSED and right not in READS and right is not Right.ORGANIZATION_SUSPEND
-    )
+def _is_reading_alone(deed: Deed) -> bool:
+    return deed.actor.is_suspended and deed.right not in READS
 
 
-def _fits_relation(actor: Actor, right: Right, target: Target) -> bool:
+def _lacks_right(deed: Deed) -> bool:
+    return deed.right not in deed.actor.rights
+
+
+def _is_unfit(deed: Deed) -> bool:
+    actor, right, target = deed.actor, deed.right, deed.target
     is_own = target.organization_id == actor.organization_id
     if right is Right.ORGANIZATION_CREATE:
         # What a key makes it must reach: one that reaches a list makes nothing.
-        return not target.is_managed and (
+        return target.is_managed or not (
             actor.reach is KeyReach.ALL or (actor.reach is KeyReach.MANAGED and is_own)
         )
     if right is Right.ORGANIZATION_ADMINISTER:
-        return is_own and actor.reach is KeyReach.ALL
+        return not (is_own and actor.reach is KeyReach.ALL)
     if right is Right.ORGANIZATION_HAND_OVER:
-        return not is_own and not target.is_managed
-    if right is Right.ORGANIZATION_SUSPEND:
-        return not is_own
-    return True
+        return is_own or target.is_managed
+    return right is Right.ORGANIZATION_SUSPEND and is_own
 
 
-def _may_touch(actor: Actor, target: Target) -> bool:
-    return actor.env is Env.LIVE or Env.LIVE not in target.envs
+def _is_of_other_env(deed: Deed) -> bool:
+    is_live = deed.env is not Env.TEST
+    return deed.env is not deed.actor.env or (deed.right in IN_TEST_ALONE and is_live)
+
+
+def _needs_live_key(deed: Deed) -> bool:
+    actor, right, target = deed.actor, deed.right, deed.target
+    return (
+        right in PROFILE_WRITES
+        and actor.kind is ActorKind.KEY
+        and actor.env is not Env.LIVE
+        and Env.LIVE in target.envs
+    )
+
+
+def _enables_from_test(deed: Deed) -> bool:
+    actor, enabling = deed.actor, deed.enabling
+    is_missing = enabling is not None and enabling not in deed.target.envs
+    return is_missing and actor.kind is ActorKind.KEY and actor.env is Env.TEST
+
+
+def _is_closed(deed: Deed) -> bool:
+    return (
+        deed.target.status in _CLOSED
+        and deed.right not in READS
+        and deed.right is not Right.ORGANIZATION_SUSPEND
+    )
+
+
+def _denied(sentence: str) -> Callable[[Deed], Refusal]:
+    """Return what denies with a sentence: it may name `{do}`, the `{env}` and `{own_env}`."""
+
+    def refusal(deed: Deed) -> Refusal:
+        right, env = deed.right, deed.env
+        said = sentence.format(do=DENIALS[right], env=env, own_env=deed.actor.env)
+        of = deed.target.organization_id
+        return AccessDenied(said, right=right, organization_id=of, env=env)
+
+    return refusal
+
+
+RULES = (
+    Rule(RuleName.SUSPENSION, _is_reading_alone, lambda _: OrganizationSuspended()),
+    Rule(RuleName.RIGHT_NOT_HELD, _lacks_right, _denied("This credential may not {do}")),
+    Rule(RuleName.RELATION, _is_unfit, _denied("This credential may not {do}")),
+    Rule(
+        RuleName.OTHER_ENV,
+        _is_of_other_env,
+        _denied("This credential is good for {own_env} and may not {do} in {env}"),
+    ),
+    Rule(
+        RuleName.LIVE_NEEDS_LIVE,
+        _needs_live_key,
+        _denied("A TEST key may not {do}: it is LIVE, use a LIVE key"),
+    ),
+    Rule(
+        RuleName.LIVE_NEEDS_LIVE,
+        _enables_from_test,
+        _denied("A TEST key may not enable LIVE: use a LIVE key, or log in"),
+    ),
+    Rule(RuleName.CLOSED, _is_closed, lambda _: OrganizationArchived()),
+)
+"""All that may refuse an actor what it reaches. The first that applies is the one that is said."""
+
+_MIGHTY = (ActorKind.OPERATOR, ActorKind.SYSTEM)
+_FOR_MIGHTY = tuple(rule for rule in RULES if rule.name is RuleName.CLOSED)

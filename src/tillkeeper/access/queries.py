@@ -1,5 +1,7 @@
 """The door that every operation enters by, and the question of reach."""
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
@@ -118,6 +120,16 @@ ENTERED_WITHIN = _ENTERED.c.within
 """The organization of the path, as an opening sees it: null where it is out of reach."""
 ENTERED_READER = _ENTERED.c.organization_id
 """The actor's own organization, as an opening sees it."""
+
+
+@asynccontextmanager
+async def look_around(tx: Tx) -> AsyncGenerator[None]:
+    """Undo on the way out what happens inside, the walls that `enter` puts up before all."""
+    await tx.execute("SAVEPOINT look_around")
+    try:
+        yield
+    finally:
+        await tx.execute("ROLLBACK TO SAVEPOINT look_around")
 
 
 async def enter(tx: Tx, credential: Credential, **values: Any) -> Entered | None:  # noqa: ANN401

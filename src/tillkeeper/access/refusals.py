@@ -10,6 +10,7 @@ _ALWAYS: tuple[type[Refusal], ...] = (
     errors.SchemaViolation,
     errors.BadRequest,
     errors.Unauthorized,
+    errors.RateLimited,
     errors.Internal,
     errors.Overloaded,
 )

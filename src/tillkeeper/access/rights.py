@@ -31,6 +31,7 @@ class Right(StrEnum):
     BILLING_ADDRESS_UPDATE = "billing_address:update"
     BILLING_ADDRESS_DELETE = "billing_address:delete"
     AUDIT_READ = "audit:read"
+    TEST_DATA_DELETE = "test_data:delete"
 
 
 DENIALS = {
@@ -57,6 +58,7 @@ DENIALS = {
     Right.BILLING_ADDRESS_UPDATE: "change this billing address",
     Right.BILLING_ADDRESS_DELETE: "delete this billing address",
     Right.AUDIT_READ: "read the audit log of this organization",
+    Right.TEST_DATA_DELETE: "delete the TEST data of this organization",
 }
 
 PROFILE_WRITES = frozenset(
@@ -73,6 +75,9 @@ PROFILE_WRITES = frozenset(
     }
 )
 """What changes an organization as a whole: where it is LIVE, a TEST key may not."""
+
+IN_TEST_ALONE = frozenset({Right.TEST_DATA_DELETE})
+"""What nobody may in LIVE."""
 
 _ALL = frozenset(Right)
 _LOOKS = frozenset(
@@ -124,3 +129,12 @@ def rights_of_role(role: Role, *, is_main: bool, is_administered: bool) -> froze
     if not is_main:
         return held & _FROM_MANAGED
     return held & _OF_ADMINISTERED if is_administered else held
+
+
+def rights_held(
+    role: Role | None, permissions: list[str] | None, *, is_main: bool, is_administered: bool
+) -> frozenset[Right]:
+    """Return what a credential may do: of its position and role, what a key is not denied."""
+    position = {"is_main": is_main, "is_administered": is_administered}
+    held = rights_of_key(**position) if role is None else rights_of_role(role, **position)
+    return held if permissions is None else held & frozenset(permissions)

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Table, Text, Uuid, bindparam, func, insert
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 
 from tillkeeper.access.documents import Write, is_told, telling, told
-from tillkeeper.access.operation import Actor, House, Operation
+from tillkeeper.access.operation import Actor, Asked, House, Operation
 from tillkeeper.access.policy import Grant
 from tillkeeper.core.errors import AccessDenied, Overloaded, Refusal
 from tillkeeper.core.ids import mint_row_id
@@ -192,7 +192,7 @@ _RECORD_REFUSAL = execute(
 )
 
 
-async def record_refusal(house: House, op: Operation, refusal: Refusal) -> None:
+async def record_refusal(house: House, op: Operation | Asked, refusal: Refusal) -> None:
     """Keep a no in the audit of who asked, in a transaction of its own.
 
     Where even that fails the no still stands, and the log says that the audit lacks it.
@@ -220,7 +220,7 @@ async def record_refusal(house: House, op: Operation, refusal: Refusal) -> None:
         log.error("audit.refusal_lost", request_id=op.id, reason=type(error).__name__)
 
 
-def _recorded(op: Operation, env: object) -> dict[str, object]:
+def _recorded(op: Operation | Asked, env: object) -> dict[str, object]:
     actor: Actor = op.actor
     return {
         "trail_env": env,

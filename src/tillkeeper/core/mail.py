@@ -2,7 +2,9 @@
 
 import re
 from dataclasses import dataclass, field
+from email.headerregistry import Address
 from email.message import EmailMessage
+from email.utils import parseaddr
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal, Protocol
@@ -71,6 +73,14 @@ def parse_route(text: str) -> Route:
     if not host or parts.path.strip("/") or parts.query:
         raise ValueError("should name a mail server as smtp://user:password@host:port")
     return Smtp(host, port, _tls_of(scheme, host), _text(parts.username), _text(parts.password))
+
+
+def parse_sender(text: str) -> Address:
+    """Read `Name <address>`, as readers see it. Raises ValueError where no address is there."""
+    name, address = parseaddr(text)
+    if "@" not in address:
+        raise ValueError("should read `Name <address>`")
+    return Address(name, addr_spec=address)
 
 
 def _tls_of(scheme: str, host: str) -> Literal["from the start", "upgraded", "none"]:

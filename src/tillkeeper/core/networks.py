@@ -1,6 +1,6 @@
 """Addresses and networks of clients, in one spelling."""
 
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TypeAlias
 
 Network: TypeAlias = IPv4Network | IPv6Network
@@ -24,3 +24,11 @@ def is_within(address: str, networks: tuple[Network, ...]) -> bool:
     """Tell whether one of the networks holds the address."""
     found = ip_address(address)
     return any(found in network for network in networks)
+
+
+def network_of(address: str) -> str:
+    """Return what one client can be taken for: an IPv4 address, the /64 of an IPv6 one."""
+    found = ip_address(address)
+    if isinstance(found, IPv6Address):
+        return str(ip_network((found, 64), strict=False))
+    return str(found)

@@ -19,6 +19,13 @@ class KeyReach(StrEnum):
     ALL = "all"
 
 
+class LeakedKeyPolicy(StrEnum):
+    """What happens to a key whose secret somebody has found."""
+
+    REPORT = "report"
+    DISABLE = "disable"
+
+
 class OrganizationStatus(StrEnum):
     """From the mildest to the strictest: the strictest of itself and all above is what holds."""
 

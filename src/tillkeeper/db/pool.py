@@ -127,7 +127,9 @@ class Database:
         try:
             await turn
         except asyncio.CancelledError:
-            is_too_late = turn in self._waiting and turn.cancelled()
+            # Whoever gave one back in the moment that patience ended has taken the turn out of the
+            # queue already: it ended all the same.
+            is_too_late = turn.cancelled()
             self._leave(turn)
             if is_too_late and not _is_being_cancelled():
                 raise Overloaded from None
@@ -163,7 +165,12 @@ class Database:
             )
         except (OSError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError) as error:
             raise Overloaded from error
-        await teach_types(connection)
+        try:
+            await teach_types(connection)
+        except BaseException:
+            # Nobody else knows of it yet: whoever leaves now would leave it open for good.
+            _drop(connection)
+            raise
         return connection
 
 

@@ -5,9 +5,12 @@ from tillkeeper.schema.base import ENV, metadata
 from tillkeeper.schema.billing import billing_addresses
 from tillkeeper.schema.idempotency import kept_answers
 from tillkeeper.schema.key_uses import key_uses
+from tillkeeper.schema.leaks import leak_reports
 from tillkeeper.schema.mail import mails
 from tillkeeper.schema.organizations import organizations
 from tillkeeper.schema.people import memberships, users
+from tillkeeper.schema.peppers import pepper_holders
+from tillkeeper.schema.rates import rate_cells
 from tillkeeper.schema.trail import audit_rows, audit_seals, outbox_rows
 
 __all__ = (
@@ -18,10 +21,13 @@ __all__ = (
     "billing_addresses",
     "kept_answers",
     "key_uses",
+    "leak_reports",
     "mails",
     "memberships",
     "metadata",
     "organizations",
     "outbox_rows",
+    "pepper_holders",
+    "rate_cells",
     "users",
 )

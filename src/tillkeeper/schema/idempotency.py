@@ -7,6 +7,7 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     Index,
+    Integer,
     LargeBinary,
     Named,
     PrimaryKeyConstraint,
@@ -31,6 +32,8 @@ class KeptAnswerColumns(TypedColumns):
     answer: Named[bytes | None] = Column(LargeBinary)
     answer_ends_at: Named[datetime] = Column(TIMESTAMP(timezone=True))
     ends_at: Named[datetime] = Column(TIMESTAMP(timezone=True))
+    # The newest version of the pepper that this claim has a name for, here or in a row beside.
+    pepper_version: Named[int | None] = Column(Integer)
 
 
 kept_answers = Table(

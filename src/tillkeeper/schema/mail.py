@@ -29,6 +29,7 @@ class MailColumns(TypedColumns):
     )
     language: Named[Language] = Column(enum(Language, "language"))
     sealed: Named[bytes | None] = Column(LargeBinary)
+    pepper_version: Named[int] = Column(Integer)
     created_at: Named[datetime] = Column(TIMESTAMP(timezone=True))
     ends_at: Named[datetime] = Column(TIMESTAMP(timezone=True))
     attempts: Named[int] = Column(Integer, server_default="0")

@@ -128,6 +128,8 @@ def _login_statements(login: str, password: str, database: str) -> list[str]:
         f"ALTER ROLE {name} LOGIN INHERIT PASSWORD '{_scram(password)}'",
         f"GRANT tillkeeper_api TO {name}",
         f"GRANT CONNECT ON DATABASE {base} TO {name}",
+        # A temporary table is found before ours, by the doors too.
+        f"REVOKE TEMPORARY ON DATABASE {base} FROM PUBLIC",
         "GRANT SELECT ON alembic_version TO tillkeeper_api",
         *settings,
     ]

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 
 from tillkeeper.core.env import Env
-from tillkeeper.core.status import OrganizationStatus
+from tillkeeper.core.status import LeakedKeyPolicy, OrganizationStatus
 from tillkeeper.schema.base import ENV, enum, metadata
 
 _TYPE = (
@@ -82,6 +82,10 @@ class OrganizationColumns(TypedColumns):
     grace_ends_at: Named[datetime | None] = Column(TIMESTAMP(timezone=True))
     purge_at: Named[datetime | None] = Column(TIMESTAMP(timezone=True))
     is_delete_protected: Named[bool] = Column(Boolean, server_default=false())
+    # None: as the nearest one above that says it.
+    leaked_key_policy: Named[LeakedKeyPolicy | None] = Column(
+        enum(LeakedKeyPolicy, "leaked_key_policy")
+    )
 
 
 organizations = Table(
@@ -151,5 +155,7 @@ for _pointer in (
     "billing_address_id",
     "contact_person_id",
     "purge_at",
+    "managed_by_organization_id",
+    "administered_by_organization_id",
 ):
     Index(None, organizations.c[_pointer], postgresql_where=text(f"{_pointer} IS NOT NULL"))

@@ -38,6 +38,7 @@ _ALLOWED: Final[Mapping[str, tuple[str, ...]]] = {
         "grace_ends_at",
         "purge_at",
         "is_delete_protected",
+        "leaked_key_policy",
     ),
     "api_keys": (
         "key",

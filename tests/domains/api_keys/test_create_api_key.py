@@ -81,6 +81,18 @@ async def test_with_a_manager_it_is_a_managed_key(world: World) -> None:
     assert key["metadata"] == {"till": "7"}
 
 
+async def test_who_manages_a_key_from_above_is_not_known_below(world: World) -> None:
+    """But to a managed organization, which knows its manager's id and nothing else of it."""
+    wanted = KEY | {"managed_by_organization_id": str(world.vendor)}
+    for name, seen in (("shop", str(world.vendor)), ("enterprise", ""), ("branch", "")):
+        path = keys_of(world.ids[name])
+        made = (await world.vendor_test.post(path, json=wanted)).json()
+        below = (await world.clients[f"{name}_test"].get(f"{path}/{made['_id']}")).json()
+        assert below["managed_by_organization_id"] == seen
+        assert below["_type"] == made["_type"] == "MANAGED_API_KEY"
+        assert made["managed_by_organization_id"] == str(world.vendor)
+
+
 async def test_only_an_organization_above_that_the_caller_reaches_manages_a_key(
     world: World,
 ) -> None:

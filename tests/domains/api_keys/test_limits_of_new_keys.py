@@ -154,3 +154,86 @@ async def test_a_key_that_reaches_a_list_makes_no_organizations(world: World) ->
         for name, expected in (("vendor", below_vendor), ("enterprise", below_enterprise)):
             shop = ADDRESS | {"name": "New", "managed_by_organization_id": str(world.ids[name])}
             assert (await maker.post("/organizations", json=shop)).status_code == expected
+
+
+async def test_what_is_in_test_alone_cannot_be_listed_by_a_live_key(world: World) -> None:
+    draft = (await world.create_shop())["_id"]
+    absent = "00000000-0000-4000-8000-000000000000"
+    answers = [
+        await world.vendor_live.post(path(world), json=KEY | {"reach": [each]})
+        for each in (draft, absent)
+    ]
+    assert [said(answer) for answer in answers] == [NO_ORGANIZATION] * 2
+    texts = [
+        answer.text.replace(answer.json()["request_id"], "").replace(each, "")
+        for answer, each in zip(answers, (draft, absent), strict=True)
+    ]
+    assert texts[0] == texts[1]
+    own = f"{path(world)}/{world.keys['vendor_live']['id']}"
+    assert said(await world.vendor_live.patch(own, json={"reach": [draft]})) == NO_ORGANIZATION
+    made = await world.vendor_test.post(path(world), json=KEY | {"reach": [draft]})
+    assert made.status_code == 200
+
+
+async def test_a_key_that_ends_makes_none_that_outlives_it(world: World) -> None:
+    maker = await world.enter_as(world.vendor, world.vendor_live, expires_at=SOON)
+    child = (await maker.post(path(world), json=KEY | {"name": "child"})).json()
+    assert child["expires_at"] == SOON
+    of_shop = (await maker.post(path(world, "shop"), json=KEY)).json()
+    assert of_shop["expires_at"] == SOON
+    earlier = await maker.post(path(world), json=KEY | {"name": "early", "expires_at": SOON - 1})
+    assert earlier.json()["expires_at"] == SOON - 1
+    later = await maker.post(path(world), json=KEY | {"name": "later", "expires_at": SOON + 1})
+    assert said(later) == DENIED
+    never = await maker.post(path(world), json=KEY | {"name": "never", "not_before": SOON + 1})
+    assert said(never) == INVALID
+    one = f"{path(world)}/{child['_id']}"
+    assert said(await maker.patch(one, json={"expires_at": SOON + 1})) == DENIED
+    gone = await maker.patch(one, json={"expires_at": None})
+    assert gone.json()["expires_at"] == SOON
+
+
+async def test_a_key_for_some_addresses_makes_none_for_others(world: World) -> None:
+    ips = ["127.0.0.0/8", "2001:db8::/32"]
+    maker = await world.enter_as(world.vendor, world.vendor_live, allowed_ips=ips)
+    child = (await maker.post(path(world), json=KEY | {"name": "child"})).json()
+    assert child["allowed_ips"] == ips
+    narrow = KEY | {"name": "narrow", "allowed_ips": ["127.0.0.1", "2001:db8::7"]}
+    assert (await maker.post(path(world), json=narrow)).status_code == 200
+    for wider in (["0.0.0.0/0"], ["127.0.0.1", "10.0.0.1"], ["::/0"], ["126.0.0.0/7"]):
+        body = KEY | {"name": "wider", "allowed_ips": wider}
+        assert said(await maker.post(path(world), json=body)) == DENIED, wider
+    one = f"{path(world)}/{child['_id']}"
+    assert said(await maker.patch(one, json={"allowed_ips": ["10.0.0.1"]})) == DENIED
+    assert (await maker.patch(one, json={"allowed_ips": None})).json()["allowed_ips"] == ips
+
+
+@pytest.mark.parametrize("bound", [{"expires_at": SOON}, {"allowed_ips": ["127.0.0.0/8"]}], ids=str)
+async def test_a_bounded_key_only_disables_what_is_not_so_bounded(
+    world: World, bound: Json
+) -> None:
+    """Its new secret, or its new limits, would be a way out."""
+    maker = await world.enter_as(world.vendor, world.vendor_live, **bound)
+    above = f"{path(world)}/{world.keys['vendor_live']['id']}"
+    assert said(await maker.post(f"{above}/rotate", json={})) == DENIED
+    for change in ({"status": "enabled"}, {"metadata": {"a": "b"}}, bound):
+        assert said(await maker.patch(above, json=change)) == DENIED
+    assert (await maker.patch(above, json={"status": "disabled"})).status_code == 200
+    me = (await world.vendor_owner.get(path(world))).json()["data"]
+    own = next(each["_id"] for each in me if each["name"] == KEY["name"])
+    assert (await maker.post(f"{path(world)}/{own}/rotate", json={})).status_code == 200
+
+
+@pytest.mark.parametrize("bound", [{"expires_at": SOON}, {"allowed_ips": ["127.0.0.0/8"]}], ids=str)
+async def test_keys_made_in_bulk_are_bounded_as_their_maker(world: World, bound: Json) -> None:
+    maker = await world.enter_as(world.vendor, world.vendor_live, **bound)
+    shop = ADDRESS | {"name": "New", "managed_by_organization_id": str(world.vendor)}
+    wide = {"expires_at": SOON + 1, "allowed_ips": ["::1"]}
+    for more, expected in (({}, 200), ({each: wide[each] for each in bound}, 403)):
+        item = {"organization": shop, "api_key": KEY | more}
+        answer = await maker.post("/organizations/batch", json={"items": [item]})
+        made = answer.json()["data"][0]
+        assert made["status_code"] == expected
+        assert (await maker.post("/organizations/provision", json=item)).status_code == expected
+        if expected == 200:
+            assert {name: made["api_key"][name] for name in bound} == bound

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from datetime import datetime
 from uuid import UUID
 
 import pytest
@@ -132,3 +133,20 @@ async def test_a_lost_answer_can_be_had_again(world: World) -> None:
 async def test_a_new_key_is_not_rotating(world: World) -> None:
     created = await world.vendor_live.post(f"/organizations/{world.shop}/api-keys", json=KEY)
     assert "previous_secret_ends_at" not in created.json()
+
+
+async def test_the_audit_tells_what_a_rotation_and_its_end_have_changed(world: World) -> None:
+    path = f"/organizations/{world.shop}/api-keys/{world.keys['shop_live']['id']}/rotate"
+    rotated = (await world.shop_live.post(path, json={})).json()
+    await world.vendor_live.post(f"{path}/expire-now")
+    rows = await world.owner.fetch(
+        "SELECT before, after FROM audit_rows WHERE organization_id = $1 ORDER BY id", world.shop
+    )
+    first, second = ((row["before"], row["after"]) for row in rows)
+    ends = first[1]["previous_ends_at"]
+    assert int(datetime.fromisoformat(ends).timestamp()) == rotated["previous_secret_ends_at"]
+    assert first == (
+        {"generation": 0, "previous_ends_at": None},
+        {"generation": 1, "previous_ends_at": ends},
+    )
+    assert second == ({"previous_ends_at": ends}, {"previous_ends_at": None})

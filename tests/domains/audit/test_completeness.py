@@ -126,7 +126,9 @@ async def work(ledger: Ledger, number: int) -> int:
 
 async def test_the_audit_holds_what_was_acknowledged_and_refused_exactly(ledger: Ledger) -> None:
     before: int = await ledger.owner.fetchval(_COUNT)
-    expected = sum(await asyncio.gather(*(work(ledger, number) for number in range(_WORKERS))))
+    async with asyncio.TaskGroup() as group:
+        workers = [group.create_task(work(ledger, number)) for number in range(_WORKERS)]
+    expected = sum(each.result() for each in workers)
     assert await ledger.owner.fetchval(_COUNT) == before + expected
     while await seal(ledger.house):
         pass

@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import json
+from structlog.testing import capture_logs
 
 from ledger import INSERT, Ledger
 from tillkeeper.domains.audit import seals
 from tillkeeper.domains.audit.jobs import OtherCluster, Sealer, check_cluster, seal
 from tillkeeper.surfaces.cli import audit_verifier
 from tillkeeper.surfaces.cli.audit_ledger import declare_restored, open_ledger
+from tillkeeper.surfaces.cli.doctor import look_at_audit
 from world import KEY
 
 _COUNT = "SELECT count(*) FROM audit_rows"
@@ -136,6 +138,30 @@ async def test_another_cluster_is_not_sealed_until_somebody_declares_it(ledger: 
         await ledger.owner.execute(back + last)
     await check_cluster(ledger.house)
     assert await seal(ledger.house) is not None
+
+
+async def test_a_failover_is_told_even_while_there_is_nothing_to_seal(ledger: Ledger) -> None:
+    """Another timeline: the log says it once a minute, and doctor whenever it is asked."""
+    await ledger.write(2)
+    await seal_all(ledger)
+    assert (await look_at_audit(ledger.house)).is_well
+    last = "WHERE number = (SELECT max(number) FROM audit_seals)"
+    pretend = "UPDATE audit_seals SET body = replace(body, $1, $2) "
+    here, there = '"timeline":1,', '"timeline":7,'
+    await ledger.owner.execute(pretend + last, here, there)
+    try:
+        sealer = Sealer()
+        with capture_logs() as told:
+            for _ in range(3):
+                await sealer.run(ledger.house)
+        finding = await look_at_audit(ledger.house)
+    finally:
+        await ledger.owner.execute(pretend + last, there, here)
+    assert [(line["event"], line["log_level"]) for line in told] == [("audit.not_sealed", "error")]
+    assert not finding.is_well
+    for sentence in (told[0]["reason"], finding.says):
+        assert "timeline 7" in sentence
+        assert "tillkeeper audit restored" in sentence
 
 
 async def test_a_declared_restore_begins_an_epoch_and_the_seals_go_on(ledger: Ledger) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.headerregistry import Address
 from email.message import EmailMessage
 from pathlib import Path
@@ -16,8 +16,10 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from service import free_port
 from tillkeeper.access.operator import do_chore
+from tillkeeper.access.peppers import count_pepper_needs, list_unknown_versions
 from tillkeeper.core.env import Env
 from tillkeeper.core.mail import NotDelivered, Postman, Smtp
+from tillkeeper.core.secrets import Keyring
 from tillkeeper.domains.mail.actions import post
 from tillkeeper.domains.mail.jobs import Mailroom, sweep_mails
 from tillkeeper.domains.mail.letters import Letter, PasswordReset, SignUpAgain
@@ -89,6 +91,13 @@ async def make_due(owner: Connection, organization_id: UUID) -> None:
         "AND next_try_at IS NOT NULL",
         organization_id,
     )
+
+
+@pytest.fixture(autouse=True)
+async def no_letter_of_another_test(owner: Connection, serving_url: str) -> None:
+    """A mailroom takes whatever is due: here it is what the test itself has written."""
+    assert serving_url, "the schema is installed first"
+    await owner.execute("DELETE FROM mails")
 
 
 def unique() -> str:
@@ -175,6 +184,28 @@ async def test_an_address_that_is_none_is_given_up_and_stops_no_other(
     await drain(world, bag)
     assert len(bag.messages) == len(bag.to(to)) == 1
     assert await owner.fetchval("SELECT count(*) FROM mails WHERE next_try_at IS NOT NULL") == 0
+
+
+async def test_a_letter_keeps_its_pepper_from_being_retired(
+    world: World, owner: Connection
+) -> None:
+    async def kept() -> int:
+        return {e.need: e.count for e in await count_pepper_needs(world.house, 2)}[
+            "letters that wait"
+        ]
+
+    old, bag, to = world.house.keyring, Bag(), unique()
+    newer = replace(world.house, keyring=Keyring({**old.peppers, 2: b"fresh!" * 6}))
+    async with do_chore(newer, world.vendor, Env.TEST) as op:
+        await post(op, to, SignUpAgain(), organization_id=world.vendor)
+    assert (await kept(), await list_unknown_versions(world.house)) == (1, [2])
+    await drain(world, bag)
+    assert bag.to(to) == [], "this process does not hold the pepper yet, and leaves it waiting"
+    await make_due(owner, world.vendor)
+    while await room_of(bag).run(newer):
+        pass
+    assert len(bag.to(to)) == 1
+    assert (await kept(), await list_unknown_versions(world.house)) == (0, [])
 
 
 async def test_settled_letters_are_swept_after_a_month(world: World, owner: Connection) -> None:

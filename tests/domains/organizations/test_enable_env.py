@@ -127,3 +127,18 @@ async def test_the_open_env_shows_nothing_to_others(world: World) -> None:
 async def test_a_wrong_shape_is_refused(world: World, wrong: dict[str, object]) -> None:
     answer = await world.vendor_live.post(f"/organizations/{world.shop}/enable-env", json=wrong)
     assert said(answer) == (400, "E_FAILED_SCHEMA_VALIDATION")
+
+
+async def test_what_is_archived_is_first_of_all_not_for_a_test_key_to_enable(
+    world: World,
+) -> None:
+    """What is not permitted has no state: the random calls found it the other way round."""
+    created = await world.create_shop()
+    closed = "UPDATE organizations SET status = 'archived' WHERE id = $1"
+    await world.owner.execute(closed, UUID(created["_id"]))
+    path = f"/organizations/{created['_id']}/enable-env"
+    for client, expected in (
+        (world.vendor_test, (403, "E_ACCESS_DENIED")),
+        (world.vendor_live, (409, "E_ORGANIZATION_ARCHIVED")),
+    ):
+        assert said(await client.post(path, json={"env": "LIVE"})) == expected

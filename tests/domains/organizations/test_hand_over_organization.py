@@ -139,3 +139,12 @@ async def test_the_second_time_it_is_not_there_any_more(world: World) -> None:
     await world.vendor_live.post(handover(world.enterprise))
     assert said(await world.vendor_live.post(handover(world.enterprise))) == NOT_FOUND
     assert await world.events(world.enterprise) == ["organization.handed_over"]
+
+
+async def test_the_audit_tells_who_gave_the_organization_up(world: World) -> None:
+    await world.vendor_live.post(handover(world.enterprise))
+    query = "SELECT before, after FROM audit_rows WHERE organization_id = $1 AND event = $2"
+    row = await world.owner.fetchrow(query, world.enterprise, "organization.handed_over")
+    assert row is not None
+    name = "administered_by_organization_id"
+    assert tuple(row) == ({name: str(world.vendor)}, {name: None})

@@ -198,6 +198,20 @@ async def test_a_taken_external_id_is_refused(world: World) -> None:
     assert await world.events(other["_id"]) == ["organization.created"]
 
 
+async def test_an_external_id_is_changed_by_whoever_administers(world: World) -> None:
+    """Taken or free: from below both answer alike, and so say nothing of those beside."""
+    beside = {"name": "Beside", "external_id": "taken"} | ADDRESS
+    assert (await world.vendor_live.post("/organizations", json=beside)).status_code == 200
+    path = path_of({"_id": world.enterprise})
+    taken = await world.enterprise_live.patch(path, json={"external_id": "taken"})
+    free = await world.enterprise_live.patch(path, json={"external_id": "free"})
+    assert said(taken) == said(free) == (403, "E_ACCESS_DENIED")
+    assert taken.json()["message"] == free.json()["message"]
+    assert (await world.vendor_live.patch(path, json={"external_id": "free"})).status_code == 200
+    same = {"external_id": "free", "town": "Bonn"}
+    assert (await world.enterprise_live.patch(path, json=same)).status_code == 200
+
+
 async def test_nobody_is_their_own_payer(world: World) -> None:
     created = (
         await world.vendor_test.post("/organizations", json={"name": "Main"} | ADDRESS)

@@ -155,3 +155,17 @@ async def test_nobody_is_invited_to_what_cannot_be_seen(world: World) -> None:
     ):
         answer = await character.post(users_of(hidden), json={"email": new_email()})
         assert said(answer) == (404, "E_ORGANIZATION_NOT_FOUND")
+
+
+async def test_a_dry_run_does_not_tell_who_has_an_account(world: World) -> None:
+    """The id of an account would be the same each time; a new one never is."""
+    known, unknown = new_email(), new_email()
+    await world.stranger_live.post(users_of(world.stranger), json={"email": known})
+    for email in (known, unknown):
+        ids = set()
+        for _ in range(2):
+            path = f"{users_of(world.vendor)}?dry_run=true"
+            answer = await world.vendor_live.post(path, json={"email": email})
+            assert (answer.status_code, answer.json()["email"]) == (200, email)
+            ids.add(answer.json()["_id"])
+        assert len(ids) == 2

@@ -1,5 +1,6 @@
 """Every way the API says no, a module an area. Public, append-only, explained in docs/errors.md."""
 
+from tillkeeper.core.errors.access import PrincipalNotFound
 from tillkeeper.core.errors.api_keys import (
     ApiKeyConflict,
     ApiKeyNotFound,
@@ -50,6 +51,7 @@ from tillkeeper.core.errors.request import (
     MethodNotAllowed,
     Overloaded,
     PathNotFound,
+    RateLimited,
     SchemaViolation,
     Stale,
     Unauthorized,
@@ -91,6 +93,8 @@ __all__ = (
     "ParentNotFound",
     "PathNotFound",
     "PayerNotLive",
+    "PrincipalNotFound",
+    "RateLimited",
     "Refusal",
     "SchemaViolation",
     "Stale",

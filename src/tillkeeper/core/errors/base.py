@@ -8,7 +8,7 @@ class Refusal(Exception):
 
     status: ClassVar[int]
     code: ClassVar[str | None]
-    retry_after_seconds: ClassVar[int | None] = None
+    retry_after_seconds: int | None = None
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)

@@ -1,8 +1,18 @@
 """Refusals of the request itself, and of who sends it."""
 
+import math
 from uuid import UUID
 
 from tillkeeper.core.errors.base import Conflict, NotFound, Refusal
+from tillkeeper.core.rates import Lane, Rate
+
+_COUNTED = {
+    Lane.ACTOR: "this key or person",
+    Lane.ORGANIZATION: "the keys and people of the organization together",
+    Lane.BULK: "creation in bulk",
+    Lane.ADDRESS: "requests without a token from this address",
+    Lane.LOGIN: "failures to log in with this key or mail address",
+}
 
 
 class SchemaViolation(Refusal):
@@ -104,6 +114,20 @@ class IdempotencyMismatch(Refusal):
 
     def __init__(self) -> None:
         super().__init__("This Idempotency-Key was used for another request: choose a new one")
+
+
+class RateLimited(Refusal):
+    """Too often; the numbers are those of the lane that is exhausted."""
+
+    status = 429
+    code = "E_RATE_LIMITED"
+
+    def __init__(self, lane: Lane, rate: Rate, wait_seconds: float, *, is_first: bool) -> None:
+        self.retry_after_seconds = max(1, math.ceil(wait_seconds))
+        super().__init__(
+            f"Too often ({_COUNTED[lane]}): {rate}. Try again in {self.retry_after_seconds} s"
+        )
+        self.is_first = is_first
 
 
 class Internal(Refusal):

@@ -16,6 +16,7 @@ SUPERUSER = "postgres"
 WORKSHOP_PREFIX = ".initdb-"
 PROGRAM_NAMES = {"postgres", "postmaster"}
 TAIL_BYTES = 2000
+LOG_AT_MOST_BYTES = 10_000_000
 # An orphan ends by itself when its service was killed; then we ask, then we insist.
 ORPHAN_STEPS = ((None, 5.0), (signal.SIGINT, 20.0), (signal.SIGQUIT, 10.0))
 
@@ -65,8 +66,32 @@ def measure_log(site: Site) -> int:
 def quote_log(site: Site, start: int) -> str:
     """Return the last lines written to the log after a size in bytes."""
     with site.log_file.open("rb") as log:
-        log.seek(max(start, measure_log(site) - TAIL_BYTES))
+        size_bytes = measure_log(site)
+        # Shorter than it was: it has been cut meanwhile.
+        log.seek(max(start if start <= size_bytes else 0, size_bytes - TAIL_BYTES, 0))
         return log.read().decode(errors="replace").strip()
+
+
+def bound_log(site: Site) -> None:
+    """Move a log that has grown too long to `postgres.log.1`, and begin it anew in its place.
+
+    PostgreSQL holds the file open and appends: it is copied and cut, not renamed. What is written
+    between the two is lost, which a log of warnings can bear.
+    """
+    size_bytes = measure_log(site)
+    if size_bytes <= LOG_AT_MOST_BYTES:
+        return
+    old = site.log_file.with_name(f"{site.log_file.name}.1")
+    draft = old.with_suffix(".draft")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(site.log_file, os.O_RDWR | os.O_NOFOLLOW), "r+b") as log:
+        log.seek(size_bytes - LOG_AT_MOST_BYTES)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        with os.fdopen(os.open(draft, flags, 0o600), "wb") as copy:
+            os.fchown(copy.fileno(), site.account.uid, site.account.gid)
+            shutil.copyfileobj(log, copy)
+        draft.replace(old)
+        log.truncate(0)
 
 
 async def _end_postmaster(site: Site, pid: int) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import asyncpg
 
 from tillkeeper.db.embedded.account import EmbeddedRefusal
-from tillkeeper.db.embedded.cluster import measure_log, quote_log
+from tillkeeper.db.embedded.cluster import bound_log, measure_log, quote_log
 from tillkeeper.db.embedded.processes import end_process, spawn, wait_exited
 from tillkeeper.db.embedded.site import Site, prepare_socket_dir
 
@@ -23,6 +23,7 @@ SHARED_MEMORY_SECONDS = 15.0
 SHARED_MEMORY_IN_USE = "pre-existing shared memory block"
 KNOCK_SECONDS = 5.0
 PAUSE_SECONDS = 0.03
+LOG_LOOK_SECONDS = 60.0
 RESTART_LIMIT = 3
 RESTART_WINDOW_SECONDS = 60.0
 STOP_STEPS = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 10.0))
@@ -72,7 +73,7 @@ class Supervisor:
         self._url = url
         self._command = _command(site, bin_dir)
         self._process: subprocess.Popen[bytes] | None = None
-        self._watcher: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._restarts: deque[float] = deque()
         self.gone = asyncio.Event()
 
@@ -83,14 +84,19 @@ class Supervisor:
 
     async def start(self) -> None:
         """Bring the server up and watch over it; refuse with the log's last lines."""
+        await asyncio.to_thread(bound_log, self._site)
         await self._launch()
-        self._watcher = asyncio.create_task(self._watch(), name="postgres-watcher")
+        self._tasks = [
+            asyncio.create_task(self._watch(), name="postgres-watcher"),
+            asyncio.create_task(self._tend_log(), name="postgres-log"),
+        ]
 
     async def stop(self) -> None:
         """End the server: fast, then at once; harmless when it is already gone."""
-        if self._watcher:
-            self._watcher.cancel()
-            await asyncio.wait([self._watcher])
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
         if self._process:
             await end_process(self._process, STOP_STEPS)
         self.gone.set()
@@ -140,6 +146,15 @@ class Supervisor:
             log.error("postgres.given_up restarts=%s", RESTART_LIMIT)
         finally:
             self.gone.set()
+
+    async def _tend_log(self) -> None:
+        """Keep the log from filling the disk, for as long as the server runs."""
+        while True:
+            await asyncio.sleep(LOG_LOOK_SECONDS)
+            try:
+                await asyncio.to_thread(bound_log, self._site)
+            except OSError as error:
+                log.warning("postgres.log_not_cut reason=%s", error)
 
     def _may_restart(self) -> bool:
         now = time.monotonic()

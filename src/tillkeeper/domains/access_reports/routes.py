@@ -12,8 +12,12 @@ from tillkeeper.access.policy import require
 from tillkeeper.access.refusals import refusals
 from tillkeeper.access.rights import Right
 from tillkeeper.core import errors
-from tillkeeper.domains.access_reports import actions
-from tillkeeper.domains.access_reports.wire import PrincipalList, ReachList
+from tillkeeper.core.env import Env
+from tillkeeper.core.errors import SchemaViolation
+from tillkeeper.core.networks import canonical_address
+from tillkeeper.domains.access_reports import actions, explaining
+from tillkeeper.domains.access_reports.explaining import Question
+from tillkeeper.domains.access_reports.wire import Explanation, PrincipalList, ReachList
 
 
 @get(
@@ -55,4 +59,48 @@ async def list_my_reach(
     )
 
 
-router = Router("/", route_handlers=[list_access, list_my_reach], tags=["Access"])
+@get(
+    "/access/explain",
+    operation_id="explainAccess",
+    summary="Say whether a key or person may do something to an organization, and why",
+    description="The verdict is the one that they would be answered; for a refusal the smallest "
+    "grant that would allow it is named. About oneself everybody may ask, about others whoever "
+    "holds `access:read` over their organization. Nothing above the caller's organization exists.",
+    responses=refusals(errors.OrganizationNotFound, errors.PrincipalNotFound),
+)
+async def explain_access(
+    op: Op,
+    principal: Annotated[UUID, QueryParameter(description="The id of a key or of a person.")],
+    right: Annotated[Right, QueryParameter(description="What they would do.")],
+    organization_id: Annotated[UUID, QueryParameter(description="To which organization.")],
+    acting_for: Annotated[
+        UUID | None,
+        QueryParameter(
+            description="The organization that the person acts for, where they belong to several."
+        ),
+    ] = None,
+    env: Annotated[
+        Env | None, QueryParameter(description="In which env; the caller's without it.")
+    ] = None,
+    address: Annotated[
+        str,
+        QueryParameter(
+            max_length=64,
+            description="From which address they would call; without it from one that is allowed.",
+        ),
+    ] = "",
+) -> Explanation:
+    asked = Question(
+        principal, acting_for, right, organization_id, env or op.actor.env, _address(address)
+    )
+    return await explaining.explain(op, asked)
+
+
+def _address(text: str) -> str | None:
+    address = canonical_address(text)
+    if text and address is None:
+        raise SchemaViolation("params.address", "should be an IPv4 or IPv6 address")
+    return address
+
+
+router = Router("/", route_handlers=[list_access, list_my_reach, explain_access], tags=["Access"])

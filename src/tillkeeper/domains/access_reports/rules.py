@@ -3,8 +3,8 @@
 from uuid import UUID
 
 from tillkeeper.access.operation import Actor, ActorKind, Target
-from tillkeeper.access.policy import denial, is_closed_to
-from tillkeeper.access.rights import Right, rights_of_key, rights_of_role
+from tillkeeper.access.policy import Deed, judge
+from tillkeeper.access.rights import Right, rights_held
 from tillkeeper.core.env import Env
 from tillkeeper.core.status import KeyReach, OrganizationStatus
 from tillkeeper.domains.access_reports.queries import Listed
@@ -22,19 +22,12 @@ def step_of(distance: int, *, is_managed: bool) -> Step:
 
 def rights_there(actor: Actor, target: Target) -> list[str]:
     """Return what policy would grant this actor on this organization, in the actor's env."""
-    return sorted(
-        right
-        for right in Right
-        if denial(actor, right, target, actor.env) is None and not is_closed_to(right, target)
-    )
+    return sorted(right for right in Right if judge(Deed(actor, right, target, actor.env)) is None)
 
 
 def actor_of(row: Listed, env: Env) -> Actor:
     """Return the actor that a key or membership would be, were it to enter now."""
     position = {"is_main": row.is_main, "is_administered": row.is_administered}
-    rights = rights_of_key(**position) if row.role is None else rights_of_role(row.role, **position)
-    if row.permissions is not None:
-        rights &= frozenset(row.permissions)
     return Actor(
         kind=ActorKind(row.kind),
         id=row.id,
@@ -43,7 +36,7 @@ def actor_of(row: Listed, env: Env) -> Actor:
         is_main=row.is_main,
         is_administered=row.is_administered,
         role=row.role,
-        rights=rights,
+        rights=rights_held(row.role, row.permissions, **position),
         is_limited=row.permissions is not None,
         reach=KeyReach(row.reach),
         listed=tuple(row.listed or ()),

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from msgspec import UNSET, structs
 
-from tillkeeper.access.policy import Grant
-from tillkeeper.access.rights import Right
+from tillkeeper.access.operation import ActorKind
+from tillkeeper.access.policy import Grant, check_still_reached
 from tillkeeper.core import secrets
 from tillkeeper.core.errors import (
     AccessDenied,
@@ -15,11 +15,12 @@ from tillkeeper.core.errors import (
     ApiKeyNotFound,
     ApiKeyNotRotatable,
     OrganizationNotFound,
+    SchemaViolation,
 )
 from tillkeeper.core.ids import uuid4
 from tillkeeper.core.status import KeyReach, KeyStatus
 from tillkeeper.core.wire import Done
-from tillkeeper.domains.api_keys import queries, rules
+from tillkeeper.domains.api_keys import changes, queries, rules
 from tillkeeper.domains.api_keys.events import (
     ApiKeyCreated,
     ApiKeyDeleted,
@@ -33,7 +34,6 @@ from tillkeeper.domains.api_keys.wire import (
     ApiKeyPatch,
     ApiKeyRotation,
     NewApiKey,
-    Reach,
 )
 
 
@@ -44,8 +44,10 @@ async def create_api_key(grant: Grant, wanted: ApiKeyCreate) -> NewApiKey:
     the key: whoever stands below that one sees the key and cannot change it.
     """
     await _check_manager(grant, wanted.managed_by_organization_id)
-    is_own = _is_own(grant)
-    limits = await limits_of_new(grant, wanted.permissions, wanted.reach, is_own=is_own)
+    limits = await limits_of_new(
+        grant, await bounds_of(grant), rules.wanted_of(wanted), is_own=_is_own(grant)
+    )
+    check_begins_in_time(wanted.not_before, limits)
     event = ApiKeyCreated(api_key_id=uuid4(), name=wanted.name)
     row, secret = mint_row(grant, wanted, event.api_key_id, limits)
     row |= {
@@ -56,37 +58,60 @@ async def create_api_key(grant: Grant, wanted: ApiKeyCreate) -> NewApiKey:
     api_key = await queries.insert_api_key(grant, event, row)
     if api_key is None:
         raise ApiKeyConflict(wanted.name)
+    await check_still_reached(grant)
     return with_secret(grant, api_key, secret)
 
 
+async def bounds_of(grant: Grant) -> rules.Bounds:
+    """Return when the credential that speaks ends, and from where it works."""
+    own = None
+    if grant.op.actor.kind is ActorKind.KEY:
+        own = await queries.find_own_limits(grant)
+    if own is None:
+        return rules.Bounds()
+    ips = own.allowed_ips
+    return rules.Bounds(own.expires_at, None if ips is None else tuple(ips))
+
+
 async def limits_of_new(
-    grant: Grant, permissions: list[Right] | None, reach: Reach | None, *, is_own: bool
+    grant: Grant, bounds: rules.Bounds, wanted: rules.Wanted, *, is_own: bool
 ) -> rules.Limits:
-    """Return what a new key is limited to; refuse one that would be above whoever makes it."""
-    limits = rules.handed_on(grant.op.actor, permissions, reach, is_own=is_own)
-    _check_below(grant, limits, is_own=is_own)
+    """Return what a new key is limited to; refuse one that would be above whoever makes it.
+
+    What it is to reach its organization must reach in the env of the key.
+    """
+    limits = rules.handed_on(grant.op.actor, bounds, wanted, is_own=is_own)
+    _check_below(grant, bounds, limits, is_own=is_own)
     for organization_id in sorted(limits.listed):
-        if not await queries.is_reached(grant, one=grant.organization_id, other=organization_id):
+        if not await queries.is_in_reach(grant, organization_id):
             raise OrganizationNotFound(organization_id)
     return limits
+
+
+def check_begins_in_time(not_before: int | None, limits: rules.Limits) -> None:
+    """Refuse a key that would end, as its maker does, before it begins."""
+    begins = rules.moment(not_before)
+    if begins and limits.expires_at and limits.expires_at <= begins:
+        raise SchemaViolation(
+            "body.not_before", "should be earlier than the end of the credential that makes the key"
+        )
 
 
 def mint_row(
     grant: Grant, wanted: ApiKeyCreate, key_id: UUID, limits: rules.Limits
 ) -> tuple[dict[str, Any], str]:
     """Return what is stored of a new key, and the secret that is not."""
-    secret = secrets.mint_secret()
+    secret, keyring = secrets.mint_secret(), grant.op.keyring
     row = {
         "id": key_id,
         "key": secrets.mint_key_text(grant.env, wanted.name),
-        "secret_digest": grant.op.keyring.digest(secret),
+        "secret_digest": keyring.digest(secret),
+        "pepper_version": keyring.active,
         "name": wanted.name,
         "status": wanted.status,
         "metadata": wanted.metadata,
         "created_at": grant.op.now,
-        "expires_at": rules.moment(wanted.expires_at),
         "not_before": rules.moment(wanted.not_before),
-        "allowed_ips": rules.networks(wanted.allowed_ips),
         "areas": wanted.areas,
         "vat_number": wanted.vat_number,
     }
@@ -100,6 +125,8 @@ def _limiting(limits: rules.Limits) -> dict[str, Any]:
         "reach_organization_ids": sorted(limits.listed)
         if limits.reach is KeyReach.LISTED
         else None,
+        "expires_at": limits.expires_at,
+        "allowed_ips": None if limits.allowed_ips is None else list(limits.allowed_ips),
     }
 
 
@@ -122,10 +149,11 @@ async def update_api_key(grant: Grant, key_id: UUID, patch: ApiKeyPatch) -> ApiK
     Whoever holds less than the key may only disable it.
     """
     held = await _check_may_touch(grant, key_id)
+    bounds = await bounds_of(grant)
     given = {name: value for name, value in structs.asdict(patch).items() if value is not UNSET}
     if given != {"status": KeyStatus.DISABLED}:
-        _check_below(grant, _limits_of(held), is_own=_is_own(grant))
-    row = await _changed_columns(grant, held, given)
+        _check_below(grant, bounds, _limits_of(held), is_own=_is_own(grant))
+    row = await _changed_columns(grant, bounds, held, given)
     if not row:
         return await get_api_key(grant, key_id)
     event = ApiKeyUpdated(api_key_id=key_id, fields=sorted(row))
@@ -133,24 +161,25 @@ async def update_api_key(grant: Grant, key_id: UUID, patch: ApiKeyPatch) -> ApiK
     return updated or await get_api_key(grant, key_id)
 
 
+_BOUNDED = ("permissions", "reach", "expires_at", "allowed_ips")
+
+
 async def _changed_columns(
-    grant: Grant, held: queries.Held, given: dict[str, Any]
+    grant: Grant, bounds: rules.Bounds, held: queries.Held, given: dict[str, Any]
 ) -> dict[str, Any]:
-    row = {name: value for name, value in given.items() if name not in ("permissions", "reach")}
-    for name in row.keys() & {"expires_at", "not_before"}:
-        row[name] = rules.moment(row[name])
-    if "allowed_ips" in row:
-        row["allowed_ips"] = rules.networks(row["allowed_ips"])
-    if given.keys() & {"permissions", "reach"}:
+    """Return what changes; a limit that is taken away ends at the one of whoever takes it."""
+    row = {name: value for name, value in given.items() if name not in _BOUNDED}
+    if "not_before" in row:
+        row["not_before"] = rules.moment(row["not_before"])
+    named = {name: given[name] for name in _BOUNDED if name in given}
+    if not named:
+        return row
+    wanted = await limits_of_new(grant, bounds, rules.Wanted(**named), is_own=_is_own(grant))
+    if "reach" not in given:
         now = _limits_of(held)
-        named = given.get("permissions"), given.get("reach")
-        wanted = await limits_of_new(grant, *named, is_own=_is_own(grant))
-        if "permissions" not in given:
-            wanted = replace(wanted, permissions=now.permissions)
-        if "reach" not in given:
-            wanted = replace(wanted, reach=now.reach, listed=now.listed)
-        row |= _limiting(wanted)
-    return row
+        wanted = replace(wanted, reach=now.reach, listed=now.listed)
+    columns = named.keys() | ({"reach_organization_ids"} if "reach" in named else set())
+    return row | {name: value for name, value in _limiting(wanted).items() if name in columns}
 
 
 async def rotate_api_key(grant: Grant, key_id: UUID, rotation: ApiKeyRotation) -> NewApiKey:
@@ -160,10 +189,11 @@ async def rotate_api_key(grant: Grant, key_id: UUID, rotation: ApiKeyRotation) -
     more than whoever asks: a new secret is the key itself.
     """
     held = await _check_may_touch(grant, key_id)
-    _check_below(grant, _limits_of(held), is_own=_is_own(grant))
-    secret = secrets.mint_secret()
+    _check_below(grant, await bounds_of(grant), _limits_of(held), is_own=_is_own(grant))
+    secret, keyring = secrets.mint_secret(), grant.op.keyring
+    digest = keyring.digest(secret)
     event = ApiKeyRotated(api_key_id=key_id, overlap_seconds=rotation.overlap_seconds)
-    if not await queries.rotate_api_key(grant, event, grant.op.keyring.digest(secret)):
+    if not await changes.rotate_api_key(grant, event, digest=digest, version=keyring.active):
         raise ApiKeyNotRotatable
     return with_secret(grant, await get_api_key(grant, key_id), secret)
 
@@ -171,7 +201,7 @@ async def rotate_api_key(grant: Grant, key_id: UUID, rotation: ApiKeyRotation) -
 async def expire_previous_secret(grant: Grant, key_id: UUID) -> ApiKey:
     """End the retiring secret and the tokens it was traded for; where there is none, do nothing."""
     await _check_may_touch(grant, key_id)
-    await queries.expire_previous_secret(grant, ApiKeySecretExpired(api_key_id=key_id))
+    await changes.expire_previous_secret(grant, ApiKeySecretExpired(api_key_id=key_id))
     return await get_api_key(grant, key_id)
 
 
@@ -201,18 +231,19 @@ async def _check_manager(grant: Grant, manager: UUID | None) -> None:
 
 
 async def _check_may_touch(grant: Grant, key_id: UUID) -> queries.Held:
-    """Refuse to change a key that somebody above administers."""
+    """Lock a key; refuse to change one that somebody above administers."""
     found = await queries.lock_held(grant, key_id)
     if found is None:
         raise ApiKeyNotFound(key_id)
+    await check_still_reached(grant)
     manager = found.managed_by_organization_id
     if manager is None or await queries.is_reached(grant, one=grant.reader_id, other=manager):
         return found
     raise _denied(grant, "This key is managed from elsewhere: you may use it, not change it")
 
 
-def _check_below(grant: Grant, limits: rules.Limits, *, is_own: bool) -> None:
-    """Refuse a key that holds a right or reaches an organization that the actor does not."""
+def _check_below(grant: Grant, bounds: rules.Bounds, limits: rules.Limits, *, is_own: bool) -> None:
+    """Refuse a key that may do, reach or last more than the actor, or be used from elsewhere."""
     actor = grant.op.actor
     if right := rules.lacking(actor, limits):
         raise AccessDenied(
@@ -223,12 +254,22 @@ def _check_below(grant: Grant, limits: rules.Limits, *, is_own: bool) -> None:
         )
     if rules.goes_too_far(actor, limits, is_own=is_own):
         raise _denied(grant, "This credential may not give a key more reach than it has")
+    if rules.outlives(bounds, limits):
+        raise _denied(
+            grant, "This credential ends, and a key that it makes or changes ends by then"
+        )
+    if rules.is_open_wider(bounds, limits):
+        raise _denied(grant, "This credential works from `allowed_ips` alone, as its keys must")
 
 
 def _limits_of(held: queries.Held) -> rules.Limits:
     permissions = None if held.permissions is None else frozenset(held.permissions)
     return rules.Limits(
-        permissions, KeyReach(held.reach), frozenset(held.reach_organization_ids or ())
+        permissions,
+        KeyReach(held.reach),
+        frozenset(held.reach_organization_ids or ()),
+        held.expires_at,
+        None if held.allowed_ips is None else tuple(held.allowed_ips),
     )
 
 

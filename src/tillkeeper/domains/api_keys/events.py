@@ -26,3 +26,18 @@ class ApiKeyRotated(Event, frozen=True, tag="api_key.rotated"):
 
 class ApiKeySecretExpired(Event, frozen=True, tag="api_key.secret_expired"):
     api_key_id: UUID
+
+
+class ApiKeyExpiring(Event, frozen=True, tag="api_key.expiring"):
+    """A key ends in so many days or less: 30, 7 or 1, each once for a date."""
+
+    api_key_id: UUID
+    name: str
+    days: int
+    expires_at: int
+
+
+class ApiKeyExpired(Event, frozen=True, tag="api_key.expired"):
+    api_key_id: UUID
+    name: str
+    expires_at: int

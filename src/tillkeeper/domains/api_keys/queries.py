@@ -1,6 +1,7 @@
 """API keys in the database. The secret's digest goes in and never comes out."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -11,8 +12,6 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     ColumnElement,
-    Integer,
-    LargeBinary,
     Text,
     Uuid,
     bindparam,
@@ -22,6 +21,7 @@ from sqlalchemy import (
     delete,
     extract,
     func,
+    or_,
     select,
     update,
 )
@@ -29,15 +29,13 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, array, inser
 
 from tillkeeper.access.policy import Grant
 from tillkeeper.access.sight import creator
-from tillkeeper.access.trail import Change, Event, Happened, bulk_insert, change, record_many
+from tillkeeper.access.trail import Change, Happened, bulk_insert, change, record_many
 from tillkeeper.core.errors import OrganizationNotFound, SchemaViolation
 from tillkeeper.core.order import Order
 from tillkeeper.core.status import KeyReach
 from tillkeeper.domains.api_keys.events import (
     ApiKeyCreated,
     ApiKeyDeleted,
-    ApiKeyRotated,
-    ApiKeySecretExpired,
     ApiKeyUpdated,
 )
 from tillkeeper.domains.api_keys.wire import ApiKey, OrderBy
@@ -52,6 +50,15 @@ class Held(Struct, kw_only=True):
     permissions: list[str] | None
     reach: KeyReach
     reach_organization_ids: list[UUID] | None
+    expires_at: datetime | None
+    allowed_ips: list[str] | None
+
+
+class OwnLimits(Struct):
+    """When the key that speaks ends, and from where alone it works."""
+
+    expires_at: datetime | None
+    allowed_ips: list[str] | None
 
 
 class Answer(Struct):
@@ -68,6 +75,13 @@ _READER = bindparam("reader_id", type_=Uuid)
 _GRANTED = (
     api_keys.c.organization_id == bindparam("organization_id"),
     api_keys.c.env == bindparam("env"),
+)
+# A managed organization knows its manager by id. Whoever else stands above and manages the key is
+# not known below: that somebody does is told by the type.
+_IS_MANAGER_SEEN = or_(
+    api_keys.c.managed_by_organization_id == _READER,
+    func.manages(api_keys.c.managed_by_organization_id, api_keys.c.organization_id, type_=Boolean),
+    func.reaches(_READER, api_keys.c.managed_by_organization_id, type_=Boolean),
 )
 _THIS = (*_GRANTED, api_keys.c.id == bindparam("key_id", type_=Uuid))
 _SHOWN = (
@@ -87,7 +101,7 @@ _SHOWN = (
     api_keys.c.name,
     api_keys.c.status,
     api_keys.c.metadata,
-    func.coalesce(cast(api_keys.c.managed_by_organization_id, Text), "").label(
+    case((_IS_MANAGER_SEEN, cast(api_keys.c.managed_by_organization_id, Text)), else_="").label(
         "managed_by_organization_id"
     ),
     _seconds(api_keys.c.expires_at).label("expires_at"),
@@ -152,6 +166,8 @@ _LOCK_HELD = one_or_none(
         api_keys.c.permissions,
         api_keys.c.reach,
         api_keys.c.reach_organization_ids,
+        api_keys.c.expires_at,
+        cast(api_keys.c.allowed_ips, ARRAY(Text)).label("allowed_ips"),
     )
     .where(*_THIS)
     .with_for_update(key_share=True),
@@ -164,6 +180,25 @@ _IS_REACHED = one_or_none(
         ).label("is_so")
     ),
     Answer,
+)
+_IS_REACHED_IN = one_or_none(
+    select(
+        func.reaches_in(
+            bindparam("one", type_=Uuid),
+            bindparam("other", type_=Uuid),
+            bindparam("env", type_=ENV),
+            type_=Boolean,
+        ).label("is_so")
+    ),
+    Answer,
+)
+_FIND_OWN_LIMITS = one_or_none(
+    select(
+        func.find_own_limits(bindparam("asking_id", type_=Uuid)).table_valued(
+            *OwnLimits.__struct_fields__
+        )
+    ),
+    OwnLimits,
 )
 
 _LIMITS: tuple[Any, ...] = tuple(
@@ -185,6 +220,7 @@ _WRITTEN = (
     api_keys.c.env,
     api_keys.c.key,
     api_keys.c.secret_digest,
+    api_keys.c.pepper_version,
     api_keys.c.name,
     api_keys.c.status,
     api_keys.c.metadata,
@@ -233,6 +269,17 @@ async def is_reached(grant: Grant, *, one: UUID, other: UUID) -> bool:
     return answer is not None and answer.is_so
 
 
+async def is_in_reach(grant: Grant, other: UUID) -> bool:
+    """Tell whether the granted organization reaches another one in the granted env."""
+    answer = await _IS_REACHED_IN(grant.tx, one=grant.organization_id, other=other, env=grant.env)
+    return answer is not None and answer.is_so
+
+
+async def find_own_limits(grant: Grant) -> OwnLimits | None:
+    """Find when the key that speaks ends and where it works; None for whoever is no key."""
+    return await _FIND_OWN_LIMITS(grant.tx, asking_id=grant.op.actor.id)
+
+
 async def insert_api_key(
     grant: Grant, event: ApiKeyCreated, row: Mapping[str, object]
 ) -> ApiKey | None:
@@ -269,49 +316,11 @@ async def delete_api_key(grant: Grant, event: ApiKeyDeleted) -> bool:
     return deleted is not None
 
 
-_ROTATE = one_or_none(
-    select(
-        func.rotate_key(
-            bindparam("key_id", type_=Uuid),
-            bindparam("digest", type_=LargeBinary),
-            bindparam("overlap_seconds", type_=Integer),
-            type_=Boolean,
-        ).label("is_so")
-    ),
-    Answer,
-)
-_EXPIRE_PREVIOUS = one_or_none(
-    select(
-        func.expire_previous_secret(bindparam("key_id", type_=Uuid), type_=Boolean).label("is_so")
-    ),
-    Answer,
-)
-
-
-async def rotate_api_key(grant: Grant, event: ApiKeyRotated, digest: bytes) -> bool:
-    """Replace the secret of a key behind the walls; False where it cannot be rotated now."""
-    done = await _ROTATE(
-        grant.tx, key_id=event.api_key_id, digest=digest, overlap_seconds=event.overlap_seconds
-    )
-    return await _recorded(grant, event, done)
-
-
-async def expire_previous_secret(grant: Grant, event: ApiKeySecretExpired) -> bool:
-    """End the retiring secret of a key behind the walls; False where there is none."""
-    return await _recorded(grant, event, await _EXPIRE_PREVIOUS(grant.tx, key_id=event.api_key_id))
-
-
-async def _recorded(grant: Grant, event: Event, done: Answer | None) -> bool:
-    if done is None or not done.is_so:
-        return False
-    await record_many(grant, [Happened(grant.organization_id, event)])
-    return True
-
-
 _BULK: tuple[Any, ...] = (
     api_keys.c.id,
     api_keys.c.organization_id,
     api_keys.c.key,
+    api_keys.c.pepper_version,
     api_keys.c.name,
     api_keys.c.status,
     api_keys.c.metadata,

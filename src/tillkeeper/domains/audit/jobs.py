@@ -33,10 +33,12 @@ async def seal(house: House) -> Signed | None:
     """
     async with house.db.begin() as tx:
         pending = await seal_queries.begin_seal(tx, most=_ROWS_AT_MOST)
-        if pending is None or pending.leaves is None:
+        if pending is None:
             return None
-        if _is_other(pending):
+        if is_other(pending):
             raise OtherCluster(pending)
+        if pending.leaves is None:
+            return None
         signed = seals.sign(house.keyring, body_of(pending, at=datetime.now(UTC)))
         await seal_queries.write_seal(tx, pending, signed)
         return signed
@@ -68,7 +70,8 @@ def body_of(pending: Pending, *, at: datetime) -> SealBody:
     )
 
 
-def _is_other(pending: Pending) -> bool:
+def is_other(pending: Pending) -> bool:
+    """Tell whether this is another cluster or timeline than the one that was sealed last."""
     here = pending.system_identifier, pending.timeline
     return here != (pending.sealed_system, pending.sealed_timeline)
 

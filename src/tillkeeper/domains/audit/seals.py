@@ -84,7 +84,7 @@ def _node(left: bytes, right: bytes) -> bytes:
 
 
 def key_of(keyring: Keyring, version: int | None = None) -> Ed25519PrivateKey:
-    """Return the key that signs, of the newest pepper or of an older one."""
+    """Return the key that signs, of the active pepper or of another one."""
     return Ed25519PrivateKey.from_private_bytes(keyring.derive("audit seal", version))
 
 
@@ -100,9 +100,12 @@ def key_id_of(public: bytes) -> str:
 
 
 def public_keys(keyring: Keyring) -> Iterator[tuple[str, str]]:
-    """Yield the public keys of all peppers that are known, newest first."""
-    for version in sorted(keyring.peppers, reverse=True):
+    """Yield the public keys of all peppers that are known or were, newest first."""
+    for version in reversed(keyring.oldest_first):
         yield public_of(key_of(keyring, version))
+    for version in sorted(keyring.retired, reverse=True):
+        if public := keyring.retired[version]:
+            yield key_id_of(bytes.fromhex(public)), public
 
 
 def sign(keyring: Keyring, body: SealBody) -> Signed:

@@ -14,7 +14,7 @@ from tillkeeper.domains.mail import queries
 from tillkeeper.domains.mail.letters import Letter
 
 LONGEST_WAIT = timedelta(days=2)
-_NONCE, _VERSION = 12, 4
+_NONCE = 12
 
 
 class Envelope(Struct, frozen=True):
@@ -36,13 +36,14 @@ async def post(
 
     Address and words are sealed until then and gone afterwards: a letter may hold a token.
     """
-    mail_id = uuid4()
+    mail_id, keyring = uuid4(), op.keyring
     await queries.insert_mail(
         op.tx,
         mail_id=mail_id,
         organization_id=organization_id,
         language=language,
-        sealed=seal(op.keyring, mail_id, Envelope(to, letter)),
+        sealed=seal(keyring, mail_id, Envelope(to, letter)),
+        pepper_version=keyring.active,
         at=op.now,
         ends_at=min(op.now + LONGEST_WAIT, _end_of(letter, op.now + LONGEST_WAIT)),
     )
@@ -55,16 +56,15 @@ def _end_of(letter: Letter, otherwise: datetime) -> datetime:
 
 
 def seal(keyring: Keyring, mail_id: UUID, envelope: Envelope) -> bytes:
-    """Encrypt an envelope under the newest version of the installation's secrets."""
-    version, nonce = keyring.newest, os.urandom(_NONCE)
-    sealed = AESGCM(keyring.derive("mail", version)).encrypt(
+    """Encrypt an envelope under the active version of the installation's secrets."""
+    nonce = os.urandom(_NONCE)
+    return nonce + AESGCM(keyring.derive("mail")).encrypt(
         nonce, json.encode(envelope), mail_id.bytes
     )
-    return version.to_bytes(_VERSION) + nonce + sealed
 
 
-def open_envelope(keyring: Keyring, mail_id: UUID, sealed: bytes) -> Envelope:
-    """Decrypt what was sealed for this mail, under the version that it names."""
-    version, rest = int.from_bytes(sealed[:_VERSION]), sealed[_VERSION:]
+def open_envelope(keyring: Keyring, mail_id: UUID, sealed: bytes, *, version: int) -> Envelope:
+    """Decrypt what was sealed for this mail. Raises KeyError without that version."""
     cipher = AESGCM(keyring.derive("mail", version))
-    return json.decode(cipher.decrypt(rest[:_NONCE], rest[_NONCE:], mail_id.bytes), type=Envelope)
+    opened = cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], mail_id.bytes)
+    return json.decode(opened, type=Envelope)

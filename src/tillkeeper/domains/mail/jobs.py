@@ -42,9 +42,8 @@ class Mailroom:
         if mail.is_over:
             log.warning("mail.over", mail_id=str(mail.id))
             return await self._give_up(house, mail)
-        envelope = open_envelope(house.keyring, mail.id, mail.sealed)
         try:
-            await self.postman.deliver(self._rendered(envelope, mail.language))
+            await self.postman.deliver(self._rendered(_opened(house, mail), mail.language))
         except NotDelivered as refusal:
             return await self._try_again(house, mail, refusal)
         async with house.db.lend() as tx:
@@ -71,6 +70,14 @@ class Mailroom:
     async def _give_up(self, house: House, mail: Taken) -> None:
         async with house.db.lend() as tx:
             await queries.settle_given_up(tx, mail.id)
+
+
+def _opened(house: House, mail: Taken) -> Envelope:
+    try:
+        return open_envelope(house.keyring, mail.id, mail.sealed, version=mail.pepper_version)
+    except KeyError:
+        # Another process, which is a step ahead, has sealed it.
+        raise NotDelivered("sealed under a pepper that is not here", is_final=False) from None
 
 
 async def sweep_mails(house: House, *, most: int = 10_000) -> None:

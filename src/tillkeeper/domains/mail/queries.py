@@ -19,6 +19,7 @@ class Taken(Struct, kw_only=True):
     id: UUID
     language: Language
     sealed: bytes
+    pepper_version: int
     attempts: int
     is_over: bool
     """Whether what it links to has ended already."""
@@ -32,6 +33,7 @@ _POST = execute(
             bindparam("organization_id", type_=Uuid),
             cast(bindparam("language", type_=Text), mails.c.language.type),
             bindparam("sealed", type_=LargeBinary),
+            bindparam("pepper_version", type_=Integer),
             bindparam("at", type_=_TIME),
             bindparam("ends_at", type_=_TIME),
         )
@@ -66,6 +68,7 @@ async def insert_mail(  # noqa: PLR0913 - the columns
     organization_id: UUID | None,
     language: Language,
     sealed: bytes,
+    pepper_version: int,
     at: datetime,
     ends_at: datetime,
 ) -> None:
@@ -76,6 +79,7 @@ async def insert_mail(  # noqa: PLR0913 - the columns
         organization_id=organization_id,
         language=language,
         sealed=sealed,
+        pepper_version=pepper_version,
         at=at,
         ends_at=ends_at,
     )

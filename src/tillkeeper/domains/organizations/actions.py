@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec import UNSET, structs
 
-from tillkeeper.access.operation import ActorKind, Operation
+from tillkeeper.access.operation import Operation
 from tillkeeper.access.policy import Grant, is_still_reached
 from tillkeeper.access.rights import Right
 from tillkeeper.core.env import Env
@@ -93,6 +93,8 @@ async def update_organization(grant: Grant, patch: OrganizationPatch) -> Organiz
         parents = await queries.find_parents(grant)
         rules.check_manager(parents.managed_by_organization_id, patch.managed_by_organization_id)
     row = await _changed_columns(grant, patch)
+    if "external_id" in row:
+        await _check_owner_of_external_id(grant, row["external_id"])
     if not row:
         return await queries.get_organization(grant)
     event = OrganizationUpdated(organization_id=grant.organization_id, fields=sorted(row))
@@ -102,17 +104,20 @@ async def update_organization(grant: Grant, patch: OrganizationPatch) -> Organiz
 
 async def delete_organization(grant: Grant) -> Done:
     """Delete it with its keys, members and addresses, unless LIVE or somebody leans on it."""
-    if grant.op.target is not None and Env.LIVE in grant.op.target.envs:
-        raise OrganizationIsLive
-    await _check_deletable(grant)
+    current = await queries.lock_whole_organization(grant)
+    if current is None:
+        raise OrganizationNotFound(grant.organization_id)
+    await _check_deletable(grant, current)
     event = OrganizationDeleted(organization_id=grant.organization_id)
     if not await changes.delete_organization(grant, event):
         raise OrganizationNotFound(grant.organization_id)
     return Done(success=True)
 
 
-async def _check_deletable(grant: Grant) -> None:
-    """Refuse to delete what is protected, or what somebody leans on."""
+async def _check_deletable(grant: Grant, current: Organization) -> None:
+    """Refuse to delete what is LIVE or protected, or what somebody leans on."""
+    if Env.LIVE in current.envs:
+        raise OrganizationIsLive
     if (await queries.find_parents(grant)).is_delete_protected:
         raise OrganizationProtected
     needed = await queries.find_needed(grant)
@@ -131,9 +136,7 @@ async def set_status(grant: Grant, wanted: OrganizationStatusChange) -> Organiza
     if current is None:
         raise OrganizationNotFound(grant.organization_id)
     if wanted.status is OrganizationStatus.PENDING_DELETION:
-        if Env.LIVE in current.envs:
-            raise OrganizationIsLive
-        await _check_deletable(grant)
+        await _check_deletable(grant, current)
     event = OrganizationStatusChanged(
         organization_id=grant.organization_id, status=wanted.status, reason=wanted.reason
     )
@@ -144,24 +147,18 @@ async def set_status(grant: Grant, wanted: OrganizationStatusChange) -> Organiza
 async def enable_env(grant: Grant, env: Env) -> Done:
     """Enable an env; one that is enabled already is no change.
 
-    LIVE wants a LIVE manager or payer, and a LIVE key or a person.
+    LIVE wants a LIVE manager or payer.
     """
     op, target = grant.op, grant.op.target
     if target is None or env in target.envs:
         return Done(success=True)
-    if op.actor.kind is ActorKind.KEY and op.actor.env is not Env.LIVE:
-        raise AccessDenied(
-            "A TEST key may not enable LIVE: use a LIVE key, or log in",
-            right=Right.ORGANIZATION_ENABLE_ENV,
-            organization_id=grant.organization_id,
-            env=env,
-        )
     parents = await queries.find_parents(grant)
     above = parents.managed_by_organization_id or parents.bill_to_organization
     is_live_above = above is not None and await queries.is_live(op, above)
     rules.check_live(is_managed=target.is_managed, is_live_above=is_live_above)
     event = OrganizationEnvEnabled(organization_id=grant.organization_id, enabled_env=env)
-    await changes.enable_live(grant, event)
+    if not await changes.enable_live(grant, event):
+        await queries.get_organization(grant)
     return Done(success=True)
 
 
@@ -171,6 +168,8 @@ async def hand_over(grant: Grant) -> Done:
     From the next request on the granted organization and all it manages are out of the giver's
     sight. Refused while it has no key or person of its own who could go on.
     """
+    if await queries.lock_whole_organization(grant) is None:
+        raise OrganizationNotFound(grant.organization_id)
     if not await queries.is_manned(grant):
         raise HandoverNotPossible(
             "The organization has no enabled key and no administrator of its own: "
@@ -249,8 +248,30 @@ async def _changed_columns(grant: Grant, patch: OrganizationPatch) -> Mapping[st
     return row
 
 
+async def _check_owner_of_external_id(grant: Grant, wanted: object) -> None:
+    """Refuse to change the reference of whoever administers the organization from below.
+
+    It is unique among all that one administers: a conflict would tell of those beside.
+    """
+    is_own = grant.organization_id == grant.reader_id
+    if not is_own or not grant.op.actor.is_administered:
+        return
+    if (await queries.get_organization(grant)).external_id != wanted:
+        raise AccessDenied(
+            "`external_id` is the reference of whoever administers this organization: "
+            "it changes there",
+            right=grant.right,
+            organization_id=grant.organization_id,
+            env=grant.env,
+        )
+
+
 async def _check_sight_of_payer(grant: Grant) -> None:
-    """Refuse to change what a payer above has decided: it would be changed without being seen."""
+    """Refuse to change what a payer above has decided: it would be changed without being seen.
+
+    The organization is kept as it is until the change is made.
+    """
+    await queries.lock_organization(grant)
     parents = await queries.find_parents(grant)
     payer_id = parents.bill_to_organization
     if payer_id is None or await queries.find_payer(grant.op, payer_id) is not None:

@@ -35,7 +35,7 @@ from tillkeeper.core.errors import (
     OrganizationNotFound,
     UserNotFound,
 )
-from tillkeeper.domains.organizations.columns import WRITTEN, shown_to
+from tillkeeper.domains.organizations.columns import REACHED, READER, WRITTEN, shown_to
 from tillkeeper.domains.organizations.events import (
     OrganizationCreated,
     OrganizationDeleted,
@@ -55,7 +55,6 @@ class Changed(Struct):
     id: UUID
 
 
-_READER = bindparam("reader_id", type_=Uuid)
 _ID = bindparam("organization_id", type_=Uuid)
 _NEW_ID = bindparam("id", type_=Uuid)
 _WRITTEN = (
@@ -89,7 +88,7 @@ _opened = select(
     func.set_config("tillkeeper.organization_id", cast(_NEW_ID, Text), true()).label("one"),
     func.set_config("tillkeeper.across", cast(_NEW_ID, Text), true()).label("two"),
 ).cte("opened")
-_RETURNED = (*shown_to(_READER), organizations.c.id.label("trail_organization_id"))
+_RETURNED = (*shown_to(READER), organizations.c.id.label("trail_organization_id"))
 
 
 def _insert_below(relation: str) -> Change[Organization | None]:
@@ -185,9 +184,9 @@ def _update(names: frozenset[str]) -> Change[Organization | None]:
     values = {column.name: bindparam(f"new_{column.name}", type_=column.type) for column in columns}
     return change(
         update(organizations)
-        .where(organizations.c.id == _ID, differs(values, organizations))
+        .where(organizations.c.id == _ID, REACHED, differs(values, organizations))
         .values(values)
-        .returning(*shown_to(_READER)),
+        .returning(*shown_to(READER)),
         Organization,
     )
 
@@ -217,7 +216,7 @@ async def set_status(
 
 _ENABLE_LIVE = change(
     update(organizations)
-    .where(organizations.c.id == _ID)
+    .where(organizations.c.id == _ID, REACHED, organizations.c.envs == [Env.TEST])
     .values(envs=bindparam("envs", type_=ARRAY(ENV)))
     .returning(organizations.c.id),
     Changed,
@@ -241,9 +240,11 @@ _PURGE = change(
 )
 
 
-async def enable_live(grant: Grant, event: OrganizationEnvEnabled) -> None:
+async def enable_live(grant: Grant, event: OrganizationEnvEnabled) -> bool:
+    """Enable LIVE; False where it is by now, or out of reach."""
+    new = {"envs": [Env.TEST, Env.LIVE], "reader_id": grant.reader_id}
     try:
-        await _ENABLE_LIVE(grant, event, envs=[Env.TEST, Env.LIVE])
+        return await _ENABLE_LIVE(grant, event, **new) is not None
     except asyncpg.UniqueViolationError as error:
         raise ExternalIdConflict from error
 
@@ -276,8 +277,10 @@ _HAND_OVER = execute(select(func.hand_over(_ID)))
 async def hand_over(grant: Grant, event: OrganizationHandedOver) -> None:
     """End the administration of the granted organization, for it and all it manages."""
     await _HAND_OVER(grant.tx, organization_id=grant.organization_id)
-    gone = {"administered_by_organization_id": grant.reader_id}
-    await record_many(grant, [Happened(grant.organization_id, event, before=gone)])
+    name = "administered_by_organization_id"
+    gone: dict[str, object] = {name: grant.reader_id}
+    happened = Happened(grant.organization_id, event, before=gone, after={name: None})
+    await record_many(grant, [happened])
 
 
 _BULK = (*_WRITTEN, organizations.c.id, organizations.c.created_at)
@@ -303,7 +306,7 @@ _INSERT_MANY = bulk_insert(
         .with_for_update(read=True, key_share=True, of=_main),
     )
     .on_conflict_do_nothing()
-    .returning(*shown_to(_READER)),
+    .returning(*shown_to(READER)),
     Organization,
 )
 

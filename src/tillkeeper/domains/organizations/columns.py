@@ -9,7 +9,9 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     ColumnElement,
+    Uuid,
     and_,
+    bindparam,
     case,
     cast,
     extract,
@@ -17,7 +19,7 @@ from sqlalchemy import (
     or_,
     true,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, array
 
 from tillkeeper.access.sight import creator
 from tillkeeper.core.status import OrganizationStatus
@@ -41,6 +43,12 @@ WRITTEN = tuple(
     )
 )
 """What is answered as it was written."""
+
+
+READER = bindparam("reader_id", type_=Uuid)
+REACHED = organizations.c.reached_by.contains(array([READER]))
+"""Whether the reader still reaches a row: asked of it as it is once a statement has waited for it,
+because policy has seen it as it was when the operation entered."""
 
 
 def shown_to(reader: ColumnElement[Any]) -> list[ColumnElement[Any]]:
@@ -70,6 +78,7 @@ def shown_to(reader: ColumnElement[Any]) -> list[ColumnElement[Any]]:
         _seconds(table.grace_ends_at).label("grace_ends_at"),
         _seconds(table.purge_at).label("purge_at"),
         case((table.is_delete_protected, true())).label("delete_protection"),
+        table.leaked_key_policy,
     ]
 
 
@@ -78,9 +87,13 @@ def _seconds(moment: ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 def _contact_person(reader: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Show a person from above to those who reach that person, and to nobody between."""
     table = organizations.c
-    is_hidden = and_(table.contact_person_is_above, table.id == reader)
-    return case((~is_hidden, table.contact_person_id))
+    person = table.contact_person_id
+    return case(
+        (~table.contact_person_is_above, person),
+        (func.is_person_reached(reader, person, type_=Boolean), person),
+    )
 
 
 def _billing_address(reader: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -91,11 +104,15 @@ def _billing_address(reader: ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 def _billing_options(reader: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Withheld organizations learn that they are, never who pays."""
+    """Withheld organizations learn that they are, never who pays, nor that somebody does."""
     table = organizations.c
     payer = table.bill_to_organization
     is_seen = or_(payer == reader, func.reaches(reader, payer, type_=Boolean))
-    is_set = or_(table.gln.is_not(None), table.withhold_billing.is_not(None), payer.is_not(None))
+    is_set = or_(
+        table.gln.is_not(None),
+        table.withhold_billing.is_not(None),
+        and_(payer.is_not(None), is_seen),
+    )
     shown = func.jsonb_strip_nulls(
         func.jsonb_build_object(
             "gln",

@@ -31,7 +31,7 @@ from tillkeeper.core.order import Order
 from tillkeeper.core.paging import Cursor
 from tillkeeper.core.status import KeyReach, OrganizationType
 from tillkeeper.db.pool import Tx
-from tillkeeper.domains.organizations.columns import shown_to
+from tillkeeper.domains.organizations.columns import REACHED, READER, shown_to
 from tillkeeper.domains.organizations.wire import OrderBy, Organization
 from tillkeeper.schema import ENV, memberships, organizations
 from tillkeeper.schema.billing import billing_addresses
@@ -85,7 +85,6 @@ class Answer(Struct):
     is_so: bool
 
 
-_READER = bindparam("reader_id", type_=Uuid)
 _ID = bindparam("organization_id", type_=Uuid)
 # As in the walls: a CASE keeps the planner from taking an env for something rare.
 _IN_ENV = case((bindparam("env", type_=ENV) == any_(organizations.c.envs), true()), else_=false())
@@ -93,9 +92,10 @@ _IN_ENV = case((bindparam("env", type_=ENV) == any_(organizations.c.envs), true(
 OPENING = Opening(
     select(*shown_to(ENTERED_READER)).where(organizations.c.id == ENTERED_WITHIN), Organization
 )
-_GET = one_or_none(
-    select(*shown_to(_READER)).where(organizations.c.id == _ID, _IN_ENV), Organization
-)
+_READ = select(*shown_to(READER)).where(organizations.c.id == _ID, _IN_ENV, REACHED)
+_GET = one_or_none(_READ, Organization)
+_LOCK = one_or_none(_READ.with_for_update(key_share=True, of=organizations), Organization)
+_LOCK_WHOLE = one_or_none(_READ.with_for_update(of=organizations), Organization)
 
 
 async def get_organization(grant: Grant) -> Organization:
@@ -109,17 +109,14 @@ async def get_organization(grant: Grant) -> Organization:
     return found
 
 
-_LOCK = one_or_none(
-    select(*shown_to(_READER))
-    .where(organizations.c.id == _ID, _IN_ENV)
-    .with_for_update(key_share=True, of=organizations),
-    Organization,
-)
-
-
 async def lock_organization(grant: Grant) -> Organization | None:
     """Read it as `get_organization` does, and keep it as it is until the operation ends."""
     return await _LOCK(grant.tx, **grant.scope, reader_id=grant.reader_id)
+
+
+async def lock_whole_organization(grant: Grant) -> Organization | None:
+    """Read and keep it, and let nothing new lean on it, until the operation ends."""
+    return await _LOCK_WHOLE(grant.tx, **grant.scope, reader_id=grant.reader_id)
 
 
 _LIST_DUE = many(
@@ -161,7 +158,7 @@ def _unguessed(condition: ColumnElement[bool]) -> ColumnElement[bool]:
 def _list_by(index: ColumnElement[bool], *conditions: ColumnElement[bool]) -> Page:
     """Compile lists that walk one index in list order, and filter what they meet."""
     return Page(
-        select(*shown_to(_READER), organizations.c.created_at).where(
+        select(*shown_to(READER), organizations.c.created_at).where(
             index, *map(_unguessed, conditions), _IN_ENV
         ),
         orders=_ORDERS,
@@ -280,7 +277,7 @@ async def list_tree(grant: Grant) -> tuple[list[Listed], bool]:
 
 _FIND_PAYER = one_or_none(
     select(
-        func.find_payer(_READER, bindparam("payer_id", type_=Uuid)).table_valued(
+        func.find_payer(READER, bindparam("payer_id", type_=Uuid)).table_valued(
             "is_main", "is_live"
         )
     ),

@@ -171,7 +171,8 @@ async def delete_organization(op: Op, organization_id: FromPath[UUID]) -> Done:
     ),
 )
 async def enable_env(op: Op, organization_id: FromPath[UUID], data: JSONBody[EnableEnv]) -> Done:
-    grant = await require(op, Right.ORGANIZATION_ENABLE_ENV, organization_id)
+    right = Right.ORGANIZATION_ENABLE_ENV
+    grant = await require(op, right, organization_id, enabling=data.env)
     return await actions.enable_env(grant, data.env)
 
 

@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from tillkeeper.core.countries import CountryCode
 from tillkeeper.core.env import Env
-from tillkeeper.core.status import OrganizationStatus, OrganizationType
+from tillkeeper.core.status import LeakedKeyPolicy, OrganizationStatus, OrganizationType
 from tillkeeper.core.wire import Gln, Line, Metadata, Name, Reply, Request
 
 
@@ -76,6 +76,8 @@ class OrganizationPatch(Request, kw_only=True):
     metadata: Metadata | UnsetType | None = UNSET
     managed_by_organization_id: UUID | UnsetType | None = UNSET
     delete_protection: bool | UnsetType = UNSET
+    leaked_key_policy: LeakedKeyPolicy | UnsetType | None = UNSET
+    """What happens to keys whose secret is found; null: as it is decided above."""
 
 
 class OrganizationStatusChange(Request, kw_only=True):
@@ -128,6 +130,7 @@ class Organization(Reply, kw_only=True):
     grace_ends_at: int | None = None
     purge_at: int | None = None
     delete_protection: bool | None = None
+    leaked_key_policy: LeakedKeyPolicy | None = None
 
 
 class OrganizationList(Reply, kw_only=True):

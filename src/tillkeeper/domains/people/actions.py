@@ -2,9 +2,12 @@
 
 from uuid import UUID
 
+from msgspec import structs
+
 from tillkeeper.access.operator import claim_person
-from tillkeeper.access.policy import Grant
+from tillkeeper.access.policy import Grant, check_still_reached
 from tillkeeper.core.errors import AccessDenied, LastOwner, UserConflict, UserNotFound
+from tillkeeper.core.ids import uuid4
 from tillkeeper.core.status import Role
 from tillkeeper.core.wire import Done
 from tillkeeper.domains.people import queries, rules
@@ -24,7 +27,8 @@ async def invite_user(grant: Grant, wanted: UserInvite, role: Role | None = None
     user = await queries.insert_user(grant, UserAdded(user_id=user_id, role=role), wanted)
     if user is None:
         raise UserConflict
-    return user
+    # Asked twice in a dry run, the id of an account would be the same, and a new one would not.
+    return structs.replace(user, id=uuid4()) if grant.op.is_dry_run else user
 
 
 async def remove_user(grant: Grant, user_id: UUID) -> Done:
@@ -39,6 +43,7 @@ async def remove_user(grant: Grant, user_id: UUID) -> Done:
         raise _denied(grant, f"This credential may not remove an {membership.role}")
     if not await queries.delete_user(grant, UserRemoved(user_id=user_id)):
         raise UserNotFound(user_id)
+    await check_still_reached(grant)
     return Done(success=True)
 
 

@@ -11,5 +11,9 @@ class UserAdded(Event, frozen=True, tag="user.added"):
     role: Role
 
 
+class UserPasswordSet(Event, frozen=True, tag="user.password_set"):
+    user_id: UUID
+
+
 class UserRemoved(Event, frozen=True, tag="user.removed"):
     user_id: UUID

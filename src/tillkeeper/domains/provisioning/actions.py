@@ -20,6 +20,7 @@ from tillkeeper.core.ids import uuid4
 from tillkeeper.core.status import Role
 from tillkeeper.domains.api_keys import actions as api_keys
 from tillkeeper.domains.api_keys import queries as api_key_queries
+from tillkeeper.domains.api_keys import rules as key_rules
 from tillkeeper.domains.api_keys.rules import Limits
 from tillkeeper.domains.api_keys.wire import NewApiKey
 from tillkeeper.domains.organizations import actions as organizations
@@ -139,13 +140,16 @@ async def _limit_keys(grant: Grant, rows: list[_Row]) -> None:
 
     The new organizations stand below the granted one, so that its answer holds for each of them.
     """
+    bounds = await api_keys.bounds_of(grant)
     for row in rows:
         if row.refusal is None and row.item.api_key is not None:
+            wanted = row.item.api_key
             try:
                 inner = await require(grant.op, Right.API_KEY_CREATE, grant.organization_id)
                 row.limits = await api_keys.limits_of_new(
-                    inner, row.item.api_key.permissions, row.item.api_key.reach, is_own=False
+                    inner, bounds, key_rules.wanted_of(wanted), is_own=False
                 )
+                api_keys.check_begins_in_time(wanted.not_before, row.limits)
             except Refusal as refusal:
                 row.refusal = refusal
 

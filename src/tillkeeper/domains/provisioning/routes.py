@@ -3,7 +3,7 @@
 from litestar import Router, post
 from litestar.params import JSONBody
 
-from tillkeeper.access.guard import Op
+from tillkeeper.access.guard import BULK, Op
 from tillkeeper.access.policy import require
 from tillkeeper.access.refusals import change_refusals
 from tillkeeper.access.rights import Right
@@ -23,6 +23,7 @@ from tillkeeper.domains.provisioning.wire import (
     operation_id="provisionOrganization",
     summary="Create an organization, its first key and its first admin in one call",
     status_code=200,
+    opt=BULK,
     responses=change_refusals(
         errors.ParentNotFound,
         errors.OrganizationNotFound,
@@ -50,6 +51,7 @@ async def provision_organization(
     description="One transaction. The shape of all items is checked first: a wrong one refuses the "
     "whole call with its index. Afterwards each item succeeds or is refused by itself.",
     status_code=200,
+    opt=BULK,
     responses=change_refusals(),
 )
 async def create_organization_batch(

@@ -3,14 +3,17 @@
 from datetime import UTC, datetime
 
 from tillkeeper.access.identity import Credential, Signer, issue
+from tillkeeper.access.limits import Cell
 from tillkeeper.access.operation import House
 from tillkeeper.core.addresses import compact_email
 from tillkeeper.core.env import Env
-from tillkeeper.core.errors import Unauthorized
+from tillkeeper.core.errors import Overloaded, Unauthorized
+from tillkeeper.core.rates import Lane
 from tillkeeper.core.secrets import looks_minted
 from tillkeeper.domains.sessions import queries
-from tillkeeper.domains.sessions.queries import Origin
+from tillkeeper.domains.sessions.queries import Login, Origin, Person
 from tillkeeper.domains.sessions.wire import Claims, Credentials, Session
+from tillkeeper.logs import log
 
 
 async def authenticate(
@@ -18,12 +21,18 @@ async def authenticate(
 ) -> Session:
     """Trade a credential for a pair of tokens; a failure is audited where it was aimed at.
 
+    Failures count on the key or mail address that they were tried with, known or not. A key's right
+    secret is never refused for them, because it cannot be guessed; a password waits, unhashed.
+
     The pair is a fresh one on each call. The refresh token does not rotate: it is bound to its
     credential, whose state is read at every use, and ends by itself.
     """
     now = datetime.now(UTC)
     found = await _identify(house, signer, offered, now, origin.address)
     if found is None:
+        if offered.api_key is not None:
+            failures = house.limits.leases_of(Cell(Lane.LOGIN, offered.api_key))
+            await house.limits.spend(house.db, *failures)
         async with house.db.lend() as tx:
             await queries.record_refused_login(
                 tx,
@@ -51,11 +60,14 @@ async def _of_key(
 ) -> Credential | None:
     if not looks_minted(secret):
         return None
+    keyring = house.keyring
     async with house.db.lend() as tx:
-        digests = house.keyring.digests(secret)
+        digests = keyring.digests(secret)
         login = await queries.find_login(tx, key=key, digests=digests, address=address)
     if login is None:
         return None
+    if keyring.is_newer(login.pepper_version):
+        await _renew_secret(house, login, digests, keyring.digest(secret), keyring.active)
     return issue(
         kind="key",
         actor_id=login.id,
@@ -68,12 +80,20 @@ async def _of_key(
 
 
 async def _of_person(house: House, offered: Credentials, now: datetime) -> Credential | None:
-    """Check the password first and whole, so that nothing before it tells who exists."""
+    """Check the password first and whole, so that nothing before it tells who exists.
+
+    It counts as a failure until it is known to be right: of guesses at once none is left out.
+    """
+    email = compact_email(offered.email or "")
+    guesses = house.limits.leases_of(Cell(Lane.LOGIN, email))
+    await house.limits.spend(house.db, *guesses)
     async with house.db.lend() as tx:
-        person = await queries.find_person(tx, email=compact_email(offered.email or ""))
+        person = await queries.find_person(tx, email=email)
     stored = person.password_digest if person else None
     if not await house.passwords.verify(stored, offered.password or "") or person is None:
         return None
+    if stored is not None and house.passwords.is_outdated(stored):
+        await _renew_password(house, person, offered.password or "")
     env = offered.env or offered.environment or Env.TEST
     async with house.db.lend() as tx:
         membership = await queries.find_membership(
@@ -81,6 +101,8 @@ async def _of_person(house: House, offered: Credentials, now: datetime) -> Crede
         )
     if membership is None:
         return None
+    for guess in guesses:
+        guess.left += 1
     return issue(
         kind="user",
         actor_id=person.id,
@@ -89,6 +111,27 @@ async def _of_person(house: House, offered: Credentials, now: datetime) -> Crede
         now=int(now.timestamp()),
         seconds=house.access_token_seconds,
     )
+
+
+async def _renew_secret(
+    house: House, login: Login, digests: list[bytes], digest: bytes, version: int
+) -> None:
+    """Store it under the active pepper. Where that fails the login stands: the next one tries."""
+    try:
+        async with house.db.lend() as tx:
+            await queries.renew_secret(tx, login, digests=digests, digest=digest, version=version)
+    except Overloaded:
+        log.warning("secret.not_renewed")
+
+
+async def _renew_password(house: House, person: Person, password: str) -> None:
+    """Hash it anew under the active pepper. Where that fails the login stands."""
+    try:
+        new_digest = await house.passwords.hash(password)
+        async with house.db.lend() as tx:
+            await queries.renew_password(tx, person, new_digest)
+    except Overloaded:
+        log.warning("password.not_renewed")
 
 
 async def _of_refresh_token(

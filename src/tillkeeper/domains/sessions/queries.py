@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import LargeBinary, Text, Uuid, bindparam, func, select
+from sqlalchemy import Integer, LargeBinary, Text, Uuid, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, INET, TIMESTAMP
 
 from tillkeeper.access.identity import Credential
@@ -34,6 +34,8 @@ class Login(Struct, kw_only=True):
     env: Env
     generation: int
     """Which of the key's secrets it was: a retiring one is a generation older."""
+    pepper_version: int | None
+    """Under which pepper that secret is stored; None: that was not kept yet."""
 
 
 class Person(Struct, kw_only=True):
@@ -55,9 +57,30 @@ _FIND_LOGIN = one_or_none(
             bindparam("key", type_=Text),
             bindparam("digests", type_=ARRAY(LargeBinary)),
             bindparam("address", type_=INET),
-        ).table_valued("id", "organization_id", "env", "generation")
+        ).table_valued(*Login.__struct_fields__)
     ),
     Login,
+)
+_RENEW_SECRET = execute(
+    select(
+        func.renew_secret(
+            bindparam("organization_id", type_=Uuid),
+            bindparam("env", type_=ENV),
+            bindparam("key_id", type_=Uuid),
+            bindparam("digests", type_=ARRAY(LargeBinary)),
+            bindparam("digest", type_=LargeBinary),
+            bindparam("version", type_=Integer),
+        )
+    )
+)
+_RENEW_PASSWORD = execute(
+    select(
+        func.renew_password(
+            bindparam("person_id", type_=Uuid),
+            bindparam("old_digest", type_=Text),
+            bindparam("new_digest", type_=Text),
+        )
+    )
 )
 _FIND_PERSON = one_or_none(
     select(func.find_person(bindparam("email", type_=Text)).table_valued("id", "password_digest")),
@@ -92,6 +115,28 @@ async def find_login(
     tx: Tx, *, key: str, digests: list[bytes], address: str | None
 ) -> Login | None:
     return await _FIND_LOGIN(tx, key=key, digests=digests, address=address)
+
+
+async def renew_secret(
+    tx: Tx, login: Login, *, digests: list[bytes], digest: bytes, version: int
+) -> None:
+    """Store the secret that has just logged in under another pepper, if it is still the key's."""
+    await _RENEW_SECRET(
+        tx,
+        organization_id=login.organization_id,
+        env=login.env,
+        key_id=login.id,
+        digests=digests,
+        digest=digest,
+        version=version,
+    )
+
+
+async def renew_password(tx: Tx, person: Person, new_digest: str) -> None:
+    """Store the password that has just logged in anew, if it is still the person's."""
+    await _RENEW_PASSWORD(
+        tx, person_id=person.id, old_digest=person.password_digest, new_digest=new_digest
+    )
 
 
 async def find_person(tx: Tx, *, email: str) -> Person | None:

@@ -7,6 +7,9 @@ import asyncpg
 from rich.console import Console
 from rich.markup import escape
 
+from tillkeeper.access.operation import House
+from tillkeeper.domains.audit.jobs import OtherCluster, is_other
+from tillkeeper.domains.audit.seal_queries import begin_seal
 from tillkeeper.installation import Installation
 from tillkeeper.schema.migrate import newest_revision
 
@@ -36,7 +39,18 @@ async def examine(installation: Installation) -> list[Finding]:
         findings = [finding for check in checks for finding in await check(connection)]
     finally:
         await connection.close()
-    return [*findings, await _login(installation)]
+    return [*findings, await _login(installation), await look_at_audit(installation.house)]
+
+
+async def look_at_audit(house: House) -> Finding:
+    """Look whether sealing goes on: after a restore or a failover it waits for a word."""
+    async with house.db.begin() as tx:
+        pending = await begin_seal(tx, most=0)
+    if pending is None:
+        return Finding("audit", is_well=True, says="is being sealed at this moment")
+    if is_other(pending):
+        return Finding("audit", is_well=False, says=f"is not sealed. {OtherCluster(pending)}")
+    return Finding("audit", is_well=True, says=f"{pending.number - 1} seals, all of this cluster")
 
 
 def print_findings(console: Console, findings: list[Finding]) -> bool:

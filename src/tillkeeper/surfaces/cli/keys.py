@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 import rich_click as click
 
 from tillkeeper.core.secrets import Found, find_minted
+from tillkeeper.surfaces.cli.rotation import activate, prepare, retire, status
 
 _SHOWN_OF_SECRET = 4
 
@@ -13,6 +14,10 @@ _SHOWN_OF_SECRET = 4
 @click.group()
 def keys() -> None:
     """Look after keys and secrets."""
+
+
+for _command in (prepare, activate, retire, status):
+    keys.add_command(_command)
 
 
 @keys.command()

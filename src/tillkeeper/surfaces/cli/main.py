@@ -3,7 +3,6 @@
 import os
 import sys
 from pathlib import Path
-from typing import TypeVar
 from uuid import UUID
 
 import msgspec
@@ -11,7 +10,6 @@ import rich_click as click
 from rich.console import Console
 from rich.markup import escape
 
-from tillkeeper.access.operator import set_password
 from tillkeeper.app import documents_of, make_apps
 from tillkeeper.client import ApiProblem, Client
 from tillkeeper.core.countries import ALPHA_3
@@ -19,6 +17,7 @@ from tillkeeper.core.env import Env
 from tillkeeper.core.errors import Refusal
 from tillkeeper.db.embedded import EmbeddedRefusal
 from tillkeeper.domains.organizations.wire import OrganizationCreate
+from tillkeeper.domains.people.passwords import set_password
 from tillkeeper.domains.people.wire import UserInvite
 from tillkeeper.domains.provisioning.bootstrap import bootstrap as bootstrap_installation
 from tillkeeper.installation import open_installation
@@ -32,6 +31,7 @@ from tillkeeper.surfaces.cli.doctor import examine, print_findings
 from tillkeeper.surfaces.cli.key_file import KeyFileRefusal
 from tillkeeper.surfaces.cli.keys import keys
 from tillkeeper.surfaces.cli.local import read_trees
+from tillkeeper.surfaces.cli.organization import organization
 from tillkeeper.surfaces.cli.provision import (
     print_faults,
     print_summary,
@@ -40,13 +40,11 @@ from tillkeeper.surfaces.cli.provision import (
 from tillkeeper.surfaces.cli.provision import (
     provision as provision_customers,
 )
+from tillkeeper.surfaces.cli.running import checked, operator_id, run_service
 from tillkeeper.surfaces.cli.running import open_settings as _settings
 from tillkeeper.surfaces.cli.running import run as _run
-from tillkeeper.surfaces.cli.running import run_service
 from tillkeeper.surfaces.cli.serving import ServingRefusal, serving, wait_for_the_end
 from tillkeeper.surfaces.cli.trees import print_tree
-
-T = TypeVar("T")
 
 _REFUSALS = (
     SettingsRefusal,
@@ -153,7 +151,7 @@ def bootstrap(  # noqa: PLR0913 - the options of a command
     is_json: bool,
 ) -> None:
     """Make a main organization with its owner and first key."""
-    wanted = _checked(
+    wanted = checked(
         OrganizationCreate,
         name=name,
         address_line1=address_line1,
@@ -161,7 +159,7 @@ def bootstrap(  # noqa: PLR0913 - the options of a command
         town=town,
         country_code=country_code,
     )
-    owner = _checked(UserInvite, email=email)
+    owner = checked(UserInvite, email=email)
     settings = _settings()
 
     async def run() -> bytes:
@@ -192,7 +190,7 @@ def password(email: str) -> None:
 
     async def run() -> bool:
         async with open_installation(settings, "command") as installation:
-            return await set_password(installation.house, email, text)
+            return await set_password(installation.house, email, text, operator_id())
 
     if not _run(run()):
         raise click.UsageError("Nobody here has this address")
@@ -292,13 +290,7 @@ def openapi(directory: Path, *, check: bool) -> None:
 
 
 tillkeeper.add_command(audit)
-
-
-def _checked(kind: type[T], **values: object) -> T:
-    try:
-        return msgspec.convert(values, kind)
-    except msgspec.ValidationError as error:
-        raise click.UsageError(str(error).replace("$.", "--").replace("`", "")) from error
+tillkeeper.add_command(organization)
 
 
 def _read_secret(path: Path | None) -> str:

@@ -3,9 +3,13 @@
 import asyncio
 import os
 import signal
+import socket
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
+from uuid import NAMESPACE_URL, UUID, uuid5
 
+import msgspec
+import rich_click as click
 import uvloop
 
 from tillkeeper.logs import configure_logs
@@ -19,6 +23,19 @@ def open_settings(**overrides: object) -> Settings:
     settings = read_settings(os.environ, **overrides)
     configure_logs(settings.log_level)
     return settings
+
+
+def checked(kind: type[T], **values: object) -> T:
+    """Return what the options say as the API would take it; a wrong one is told as an option."""
+    try:
+        return msgspec.convert(values, kind)
+    except msgspec.ValidationError as error:
+        raise click.UsageError(str(error).replace("$.", "--").replace("`", "")) from error
+
+
+def operator_id() -> UUID:
+    """Return what the person at this machine is called in the audit, the same every time."""
+    return uuid5(NAMESPACE_URL, f"operator:{os.getuid()}@{socket.gethostname()}")
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -3,27 +3,34 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Generator
-from email.headerregistry import Address
-from email.utils import parseaddr
 from typing import Any
 
 import uvicorn
 
+from tillkeeper.access.peppers import (
+    list_unknown_versions,
+    tell_of_the_end,
+    tell_what_is_held,
+)
 from tillkeeper.app import make_service
+from tillkeeper.core.mail import parse_sender
 from tillkeeper.db import embedded
 from tillkeeper.domains.audit.jobs import OtherCluster, check_cluster
 from tillkeeper.domains.mail.jobs import Mailroom
 from tillkeeper.domains.mail.postmen import hire
 from tillkeeper.domains.mail.rendering import Letterhead
 from tillkeeper.installation import Installation
+from tillkeeper.keys import key_file
 from tillkeeper.logs import log
 from tillkeeper.settings import Settings
 from tillkeeper.surfaces.cli.running import on_signals
 from tillkeeper.surfaces.worker import Chore, working
 from tillkeeper.surfaces.worker.chores import CHORES
+from tillkeeper.surfaces.worker.key_watch import KeyWatch
 
 _GRACE_SECONDS = 10
 _MAIL_EVERY_SECONDS = 1
+_WATCH_SECONDS = 1
 
 
 class ServingRefusal(Exception):
@@ -47,6 +54,11 @@ async def serving(installation: Installation) -> AsyncGenerator[uvicorn.Server]:
         await check_cluster(installation.house)
     except OtherCluster as refusal:
         raise ServingRefusal(str(refusal)) from refusal
+    if unknown := await list_unknown_versions(installation.house):
+        raise ServingRefusal(
+            f"Secrets are stored here under versions of the pepper that are missing: "
+            f"{', '.join(map(str, unknown))}. Restore the newest keys.json, or TILLKEEPER_PEPPER"
+        )
     app = make_service(
         installation.house,
         is_logging_access=settings.access_log,
@@ -73,16 +85,26 @@ async def serving(installation: Installation) -> AsyncGenerator[uvicorn.Server]:
             await asyncio.sleep(0.01)
         if task.done():
             task.result()
-        async with working(installation.house, [*CHORES, _mailing(settings)]):
+        await tell_what_is_held(installation.house)
+        async with working(installation.house, _chores(settings)):
             yield server
     finally:
         server.should_exit = True
         await task
+        await tell_of_the_end(installation.house)
+
+
+def _chores(settings: Settings) -> tuple[Chore, ...]:
+    """Return what the service does; it watches the key file where its secrets come from one."""
+    chores = (*CHORES, _mailing(settings))
+    if settings.pepper is not None:
+        return chores
+    watch = KeyWatch(key_file(settings.data_dir))
+    return (*chores, Chore("watch the keys", _WATCH_SECONDS, watch.run))
 
 
 def _mailing(settings: Settings) -> Chore:
-    name, address = parseaddr(settings.mail_from)
-    head = Letterhead(Address(name, addr_spec=address), settings.base_url)
+    head = Letterhead(parse_sender(settings.mail_from), settings.base_url)
     room = Mailroom(hire(settings.mail_route), head)
     return Chore("send mail", _MAIL_EVERY_SECONDS, room.run)
 

@@ -8,12 +8,14 @@ from typing import Any
 
 from litestar.types import HTTPScope, Message, Receive, Send
 
+from tillkeeper.access.admission import COUNTED
 from tillkeeper.access.guard import Door
 from tillkeeper.core.errors import Internal, PathNotFound, Refusal
 from tillkeeper.core.networks import Network
 from tillkeeper.logs import log
 from tillkeeper.surfaces.http.addresses import address_of
 from tillkeeper.surfaces.http.hygiene import tidy, tolerant
+from tillkeeper.surfaces.http.limits import counting
 from tillkeeper.surfaces.http.problems import allowed, encode_refusal
 
 _JSON = b"application/json"
@@ -60,7 +62,7 @@ class Edge:
         address = address_of(scope, self.trusted_proxies)
         scope["state"] = {"request_id": os.urandom(16).hex(), "address": address}
         scope["door"] = self.door  # type: ignore[typeddict-unknown-key]
-        sent = self._adorned(scope, send, started)
+        sent = counting(self.door.house, scope, self._adorned(scope, send, started), _refuse)
         try:
             tidy(scope)
             app = self._app_of(scope["path"])
@@ -97,6 +99,7 @@ class Edge:
                 spent = b"%.3f" % (time.perf_counter() - started)
                 status = message["status"]
                 message["headers"] = _headers(message, status, request_id, spent, is_sign=is_sign)
+                message["headers"] += scope["state"].get(COUNTED, ())
                 if scope["method"] == "OPTIONS" and "litestar_app" in scope:
                     message["headers"] = _with_every_method(scope, message["headers"])
                 if self.is_logging_access:

@@ -8,6 +8,7 @@ from msgspec import json
 from tillkeeper.core.wire import Request
 
 _UNSAFE = ("post", "patch", "delete", "put")
+_PUBLIC = ("/auth", "/keys/leaked")
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -44,7 +45,7 @@ def describe(app: Litestar) -> dict[str, Any]:
     _close_requests(components.get("schemas", {}))
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            is_public = path.endswith("/auth")
+            is_public = path.endswith(_PUBLIC)
             operation["security"] = [] if is_public else [{"bearer": []}]
             if method in _UNSAFE and not is_public:
                 parameters = operation.setdefault("parameters", [])

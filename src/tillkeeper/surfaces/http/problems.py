@@ -43,6 +43,7 @@ _NOUNS = {
 _ANY_ID = str(UUID(int=0))
 _NO_BODY = "'data'"
 _OF_FIELD = re.compile(r"(contains unknown|missing required) field `([^`]{1,100})`")
+_OF_PARAMETER = re.compile(r"issing required (\w+) parameter '([^']{1,100})'")
 _SOURCES = {"body": "body", "query": "params", "path": "params", "header": "header"}
 
 
@@ -71,6 +72,8 @@ def render_validation(request: AnyRequest, error: ValidationException) -> Respon
         inner = key.rstrip(".") if key != "data" else ""
         key = f"{inner}.{found[2]}" if inner else found[2]
         rule = "is not known here" if found[1] == "contains unknown" else "is required"
+    elif found := _OF_PARAMETER.search(rule):
+        source, key, rule = _SOURCES.get(found[1], "params"), found[2], "is required"
     field = source if key in ("", "data") else f"{source}.{key}"
     return render_refusal(request, SchemaViolation(field, rule[:1].lower() + rule[1:]))
 

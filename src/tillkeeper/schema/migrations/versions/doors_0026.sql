@@ -1,24 +1,26 @@
 -- Mail is nobody's table: it is put in, taken and settled through these doors alone.
 
 CREATE FUNCTION post_mail(
-  id uuid, organization_id uuid, language language, sealed bytea, at timestamptz,
+  id uuid, organization_id uuid, language language, sealed bytea, version integer, at timestamptz,
   ends_at timestamptz)
 RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
-  INSERT INTO mails (id, organization_id, language, sealed, created_at, ends_at, next_try_at)
-  VALUES (id, organization_id, language, sealed, at, ends_at, at)
+  INSERT INTO mails
+    (id, organization_id, language, sealed, pepper_version, created_at, ends_at, next_try_at)
+  VALUES (id, organization_id, language, sealed, version, at, ends_at, at)
 $$;
 
 -- Takes what is due for so many seconds: whoever has not settled it by then is thought dead, and
 -- another takes it. Two processes never take the same one.
 CREATE FUNCTION take_mails(most integer, lease_seconds integer)
-RETURNS TABLE (id uuid, language language, sealed bytea, attempts integer, is_over boolean)
+RETURNS TABLE (id uuid, language language, sealed bytea, pepper_version integer, attempts integer,
+  is_over boolean)
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
   UPDATE mails m SET attempts = m.attempts + 1,
     next_try_at = now() + make_interval(secs => lease_seconds)
   WHERE m.id IN (SELECT d.id FROM mails d WHERE d.next_try_at <= now()
     ORDER BY d.next_try_at LIMIT most FOR UPDATE SKIP LOCKED)
-  RETURNING m.id, m.language, m.sealed, m.attempts, m.ends_at <= now()
+  RETURNING m.id, m.language, m.sealed, m.pepper_version, m.attempts, m.ends_at <= now()
 $$;
 
 -- Without a time for the next try it is settled, sent or given up, and what it said is gone.

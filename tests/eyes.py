@@ -1,0 +1,180 @@
+"""Eyes on a database that tests change: the facts are read again after every change."""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+import asyncpg
+
+from facts import Actor, Id, Key, Organization, State
+from leaks import Exchange, Tokens, sight_of
+from tillkeeper.db.pool import teach_types
+from world import Connection
+
+_VERSION = """
+SELECT pg_current_snapshot()::text AS version,
+  ARRAY(SELECT DISTINCT root_organization_id FROM organizations WHERE id = ANY ($1)) AS roots
+"""
+"""The whole snapshot: its end alone stays the same when a transaction begun earlier commits."""
+_ORGANIZATIONS = "SELECT * FROM organizations WHERE root_organization_id = ANY ($1)"
+_OF = "SELECT * FROM {} WHERE organization_id = ANY ($1)"
+_EXISTING = """
+SELECT id::text FROM organizations WHERE id = ANY ($1::uuid[])
+UNION ALL SELECT id::text FROM api_keys WHERE id = ANY ($1::uuid[])
+UNION ALL SELECT user_id::text FROM memberships WHERE user_id = ANY ($1::uuid[])
+UNION ALL SELECT id::text FROM billing_addresses WHERE id = ANY ($1::uuid[])
+UNION ALL SELECT lower(email) FROM memberships WHERE lower(email) = ANY ($2::text[])
+UNION ALL SELECT key FROM api_keys WHERE key = ANY ($3::text[])
+"""
+
+
+@dataclass
+class Facts:
+    """The trees of whoever asks, and of what is asked about."""
+
+    state: State = field(default_factory=State)
+    names: dict[UUID, str] = field(default_factory=dict)
+    mails: list[tuple[UUID, str]] = field(default_factory=list)
+    """Whose organization knows which address."""
+    texts: dict[UUID, str] = field(default_factory=dict)
+
+
+@dataclass
+class FromDatabase:
+    """One connection that sees through the walls, opened when it is first needed."""
+
+    url: str
+    _connection: "Connection | None" = None
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _read: tuple[object, Facts] = field(default_factory=lambda: (None, Facts()))
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def look(self, asker: Actor | None) -> Facts:
+        """Return the facts as they are now: what is answered may have gone by afterwards."""
+        async with self._opened() as connection:
+            return await self._facts(connection, {asker.organization} if asker else set())
+
+    async def hidden(self, exchange: Exchange, tokens: Tokens, before: object) -> list[str]:
+        """Return what exists, in a tree near or far, and is not in the caller's sight."""
+        own = {exchange.actor.organization} if exchange.actor else set()
+        async with self._opened() as connection:
+            after = await self._facts(connection, own | Tokens.of(exchange.asked).ids)
+            names: set[str] = set()
+            for facts in (before, after):
+                assert isinstance(facts, Facts)
+                seen, called = _sight(exchange, facts)
+                tokens, names = tokens.without(seen), names | called
+            found = []
+            if tokens.ids or tokens.mails or tokens.keys:
+                rows = await connection.fetch(_EXISTING, *tokens.lists)
+                found = [row[0] for row in rows]
+        return found + _names_said(exchange, set(after.names.values()), names)
+
+    @asynccontextmanager
+    async def _opened(self) -> AsyncGenerator[Connection]:
+        async with self._lock:
+            if self._connection is None:
+                self._connection = await asyncpg.connect(self.url)
+                await teach_types(self._connection)
+            yield self._connection
+
+    async def _facts(self, connection: Connection, about: set[Id]) -> Facts:
+        row = await connection.fetchrow(_VERSION, list(about))
+        assert row is not None
+        version = row["version"], frozenset(row["roots"])
+        if self._read[0] != version:
+            self._read = version, await _load(connection, row["roots"])
+        return self._read[1]
+
+
+async def _load(connection: Connection, roots: list[UUID]) -> Facts:
+    facts = Facts()
+    state = facts.state
+    for row in await connection.fetch(_ORGANIZATIONS, roots):
+        state.organizations[row["id"]] = _organization(row)
+        facts.names[row["id"]] = row["name"]
+        if row["billing_address_id"] is not None:
+            home = row["billing_address_organization_id"]
+            state.addresses[row["billing_address_id"]] = home
+    ids = list(state.organizations)
+    for row in await connection.fetch(_OF.format("api_keys"), ids):
+        state.keys[row["id"]] = _key(row)
+        facts.texts[row["id"]] = row["key"]
+    for row in await connection.fetch(_OF.format("memberships"), ids):
+        state.roles[row["organization_id"], row["user_id"]] = row["role"]
+        facts.mails.append((row["organization_id"], row["email"].lower()))
+    for row in await connection.fetch(_OF.format("billing_addresses"), ids):
+        state.addresses[row["id"]] = row["organization_id"]
+    return facts
+
+
+def _organization(row: asyncpg.Record) -> Organization:
+    return Organization(
+        row["id"],
+        row["managed_by_organization_id"],
+        row["administered_by_organization_id"],
+        frozenset(map(str, row["envs"])),
+        payer=row["bill_to_organization"],
+        maker=row["created_by_user"],
+        maker_of=row["created_by_organization_id"],
+        contact=row["contact_person_id"],
+        contact_is_from_above=row["contact_person_is_above"],
+        address=row["billing_address_id"],
+    )
+
+
+def _key(row: asyncpg.Record) -> Key:
+    listed = row["reach_organization_ids"]
+    return Key(
+        row["id"],
+        row["organization_id"],
+        str(row["env"]),
+        permissions=None if row["permissions"] is None else frozenset(row["permissions"]),
+        reach=row["reach"] if listed is None else frozenset(listed),
+        manager=row["managed_by_organization_id"],
+        maker=row["created_by_user"],
+        maker_of=row["created_by_organization_id"],
+    )
+
+
+def _sight(exchange: Exchange, facts: Facts) -> tuple[Tokens, set[str]]:
+    """Return what the caller may see, and how the organizations in its sight are called."""
+    actor, now = exchange.actor, time.time()
+    if actor is None:
+        return Tokens(frozenset(), frozenset(), frozenset()), set()
+    seen = sight_of(exchange, facts.state, now)
+    reached = sight_of(replace(exchange, is_change=True), facts.state, now).organizations
+    keys, ids = seen.keys, seen.organizations | seen.people | seen.addresses | seen.bare_ids
+    if exchange.is_change:
+        # Whoever makes something is told of it: in LIVE what begins in TEST, and as the last thing
+        # before a handover takes it out of sight.
+        keys = keys | {key.id for key in facts.state.keys.values() if key.maker == actor.id}
+        ids |= {row.id for row in facts.state.organizations.values() if row.maker == actor.id}
+    tokens = Tokens(
+        frozenset(ids | keys),  # type: ignore[arg-type]
+        frozenset(mail for of, mail in facts.mails if of in reached and seen.people),
+        frozenset(facts.texts[key] for key in keys),  # type: ignore[index]
+    )
+    return tokens, {name for of, name in facts.names.items() if of in seen.organizations}
+
+
+def _names_said(exchange: Exchange, every: set[str], seen: set[str]) -> list[str]:
+    """Return the names in an answer that are in nobody's sight, and that the request did not say.
+
+    Names that are seen are taken out first: "Shop" is not said by "Shop 7".
+    """
+    hidden = [name for name in every - seen if name in exchange.answered]
+    if not hidden:
+        return []
+    text = exchange.answered
+    for name in sorted(seen, key=len, reverse=True):
+        text = text.replace(name, "")
+    said = (re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) for name in hidden)
+    return [n for n, found in zip(hidden, said, strict=True) if found and n not in exchange.asked]
