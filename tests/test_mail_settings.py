@@ -12,6 +12,7 @@ from tillkeeper.settings import SettingsRefusal, read_settings
     ("text", "route"),
     [
         ("console", "console"),
+        ("none", "none"),
         ("/var/mail/tills", Path("/var/mail/tills")),
         ("smtp://mail.example", Smtp("mail.example", 587, "upgraded")),
         ("smtp://u:p%40ss@mail.example:25", Smtp("mail.example", 25, "upgraded", "u", "p@ss")),

@@ -101,6 +101,7 @@ async def _open_database(settings: Settings, keys: Keys, url: str) -> AsyncGener
             access_token_seconds=settings.access_token_seconds,
             refresh_token_seconds=settings.refresh_token_seconds,
             limits=Limits(settings.rates),
+            is_mail_on=settings.mail_route != "none",
         )
         yield Installation(settings, house, url, applied)
     finally:

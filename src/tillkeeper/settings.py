@@ -46,8 +46,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     trusted_proxies: str = ""
     """Networks behind commas whose X-Forwarded-For is believed; without any it is ignored."""
     mail: str = ""
-    """`console`, a directory, or smtp://user:password@host:587 (smtps://…); without it the
-    directory `mailbox` in `data_dir`."""
+    """`console`, a directory, smtp://user:password@host:587 (smtps://…), or `none`; without it
+    the directory `mailbox` in `data_dir`."""
     mail_from: str = "Tillkeeper <tillkeeper@localhost>"
     """Who mail is from."""
     rate_actor: str = "100/500"

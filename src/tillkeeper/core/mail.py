@@ -50,21 +50,25 @@ class Smtp:
     password: str | None = field(default=None, repr=False)
 
 
-Route = Smtp | Path | Literal["console"]
+Route = Smtp | Path | Literal["console", "none"]
 
 
 def parse_route(text: str) -> Route:
-    """Read `console`, a directory, `smtp://user:password@host:587` or `smtps://…`.
+    """Read `console`, `none`, a directory, `smtp://user:password@host:587` or `smtps://…`.
 
     Raises ValueError with a sentence that does not repeat the password.
     """
     if text == "console":
         return "console"
+    if text == "none":
+        return "none"
     scheme, colon, _ = text.partition("://")
     if not colon:
         return Path(text).expanduser()
     if scheme not in _PORTS:
-        raise ValueError("should be console, a directory, or an address smtp://… or smtps://…")
+        raise ValueError(
+            "should be console, none, a directory, or an address smtp://… or smtps://…"
+        )
     parts = urlsplit(text)
     try:
         host, port = parts.hostname, parts.port or _PORTS[scheme]

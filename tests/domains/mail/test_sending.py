@@ -133,6 +133,18 @@ async def test_a_rolled_back_reason_writes_to_nobody(world: World, owner: Connec
     assert await row_of(owner, world.vendor) is None
 
 
+async def test_where_mail_is_switched_off_nothing_is_written_and_what_waited_is_erased(
+    world: World, owner: Connection
+) -> None:
+    await write(world, unique())
+    await drain(world, hire("none"))
+    waited = await row_of(owner, world.vendor)
+    assert (waited["sealed"], waited["next_try_at"], waited["sent_at"]) == (None, None, None)
+    async with do_chore(replace(world.house, is_mail_on=False), world.shop, Env.TEST) as op:
+        await post(op, unique(), SignUpAgain(), organization_id=world.shop)
+    assert await row_of(owner, world.shop) is None
+
+
 async def test_several_mailrooms_send_each_letter_once(world: World) -> None:
     bag, readers = Bag(), [unique() for _ in range(20)]
     for to in readers:

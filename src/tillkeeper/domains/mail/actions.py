@@ -32,10 +32,12 @@ async def post(
     *,
     organization_id: UUID | None = None,
 ) -> None:
-    """Have a letter sent once the operation commits.
+    """Have a letter sent once the operation commits; where mail is switched off, do nothing.
 
     Address and words are sealed until then and gone afterwards: a letter may hold a token.
     """
+    if not op.house.is_mail_on:
+        return
     mail_id, keyring = uuid4(), op.keyring
     await queries.insert_mail(
         op.tx,

@@ -1,4 +1,4 @@
-"""Those who take messages away: a mail server, a directory, the terminal."""
+"""Those who take messages away: a mail server, a directory, the terminal, nobody."""
 
 import asyncio
 import re
@@ -22,6 +22,8 @@ def hire(route: Route) -> Postman:
     """Return who takes messages along this route."""
     if route == "console":
         return Console()
+    if route == "none":
+        return Nobody()
     return Directory(route) if isinstance(route, Path) else Smtp(route)
 
 
@@ -92,3 +94,12 @@ class Console:
         body = message.get_body(("plain",))
         text = body.get_content() if body is not None else ""
         sys.stderr.write(f"Mail to {message['To']}: {message['Subject']}\n\n{text}\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Nobody:
+    """Takes nothing: for letters that were waiting when mail was switched off."""
+
+    async def deliver(self, message: EmailMessage) -> None:  # noqa: ARG002 - a postman's signature
+        """Refuse it for good."""
+        raise NotDelivered("mail is switched off", is_final=True)
