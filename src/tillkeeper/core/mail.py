@@ -23,6 +23,23 @@ class Language(StrEnum):
     PL = "pl"
 
 
+_SPOKEN = {
+    "ITA": Language.IT,
+    "SMR": Language.IT,
+    "VAT": Language.IT,
+    "POL": Language.PL,
+    "GBR": Language.EN,
+    "IRL": Language.EN,
+    "MLT": Language.EN,
+    "USA": Language.EN,
+}
+
+
+def language_of(country_code: str) -> Language:
+    """Return in which language people of an organization in this country are written to."""
+    return _SPOKEN.get(country_code, Language.DE)
+
+
 class Postman(Protocol):
     """Whoever takes a message away."""
 

@@ -5,20 +5,27 @@ from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from html.parser import HTMLParser
-from typing import get_args
+from typing import get_args, get_type_hints
 
 import pytest
 from msgspec import convert, structs
 
 from tillkeeper.core.mail import Language
-from tillkeeper.domains.mail.letters import PAGES, Letter
+from tillkeeper.domains.mail.letters import (
+    PAGES,
+    KeyExpired,
+    KeyExpiring,
+    KeyLeaked,
+    Letter,
+    SignUpAgain,
+)
 from tillkeeper.domains.mail.rendering import Letterhead, render
 
 KINDS = get_args(Letter)
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 VALUES = {"token": "t0k3n", "ends_at": 1_800_000_000, "organization": "Käse & Söhne <GmbH>",
-          "role": "admin", "key_name": "till-1", "env": "LIVE", "days": 7,
-          "is_disabled": True}  # fmt: skip
+          "role": "admin", "key_name": "till-1", "env": "LIVE",
+          "key": "live_0abc_till-1", "ended_at": 1_800_000_000, "outcome": "key_works"}  # fmt: skip
 
 
 def letter_of(kind: type[Letter], **values: object) -> Letter:
@@ -74,6 +81,28 @@ def test_every_letter_is_written_in_every_language(kind: type[Letter], language:
 def test_no_two_languages_say_the_same(kind: type[Letter]) -> None:
     texts = [body(render_in(language, letter_of(kind)), "plain") for language in Language]
     assert len(set(texts)) == len(Language)
+
+
+@pytest.mark.parametrize("language", Language)
+def test_each_outcome_of_a_leak_is_told(language: Language) -> None:
+    outcomes = get_args(get_type_hints(KeyLeaked)["outcome"])
+    texts = [body(render_in(language, letter_of(KeyLeaked, outcome=each)), "plain")
+             for each in outcomes]  # fmt: skip
+    assert len(set(texts)) == len(outcomes) == 4
+    for text in texts:
+        assert "\n\n\n" not in text, "a paragraph is empty"
+
+
+@pytest.mark.parametrize("kind", [KeyExpiring, KeyExpired, KeyLeaked])
+def test_letters_about_a_key_name_it_and_do_not_say_that_an_address_was_used(
+    kind: type[Letter],
+) -> None:
+    for language in Language:
+        text = " ".join(body(render_in(language, letter_of(kind)), "plain").split())
+        for named in ("till-1", "live_0abc_till-1", "LIVE", "Käse & Söhne"):
+            assert named in text
+        closing = " ".join(body(render_in(language, letter_of(SignUpAgain)), "plain").split())
+        assert text.rpartition("-- ")[2] != closing.rpartition("-- ")[2]
 
 
 def test_a_name_writes_neither_headers_nor_markup() -> None:

@@ -52,7 +52,7 @@ async def post(
 
 
 def _end_of(letter: Letter, otherwise: datetime) -> datetime:
-    """Return when a letter's link ends: it is not sent any more then."""
+    """Return when what a letter speaks of ends: it is not sent any more then."""
     seconds: int | None = getattr(letter, "ends_at", None)
     return otherwise if seconds is None else datetime.fromtimestamp(seconds, UTC)
 

@@ -1,6 +1,6 @@
 """What the service writes to people: one struct a kind, holding what its text fills in."""
 
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -48,22 +48,33 @@ class AddressChanged(_Letter, frozen=True, kw_only=True, tag="address_changed"):
     """An account has moved from this address to another."""
 
 
-class KeyExpiring(_Letter, frozen=True, kw_only=True, tag="key_expiring"):
-    """An API key ends in so many days."""
+class _OfKey(_Letter, frozen=True, kw_only=True):
+    """Is about a key, to whoever looks after it: they see all that it names."""
 
     organization: str
-    key_name: str
     env: str
-    days: int
-
-
-class KeyLeaked(_Letter, frozen=True, kw_only=True, tag="key_leaked"):
-    """Somebody found the secret of an API key where it does not belong."""
-
-    organization: str
     key_name: str
-    env: str
-    is_disabled: bool
+    key: str
+    """Its public half."""
+
+
+class KeyExpiring(_OfKey, frozen=True, kw_only=True, tag="key_expiring"):
+    """An API key ends soon."""
+
+    ends_at: int
+    """Afterwards this letter is not sent any more: another one says that it has ended."""
+
+
+class KeyExpired(_OfKey, frozen=True, kw_only=True, tag="key_expired"):
+    """An API key has ended."""
+
+    ended_at: int
+
+
+class KeyLeaked(_OfKey, frozen=True, kw_only=True, tag="key_leaked"):
+    """Somebody found a secret of an API key where it does not belong."""
+
+    outcome: Literal["key_works", "key_closed", "old_secret_works", "old_secret_ended"]
 
 
 Letter: TypeAlias = (
@@ -75,6 +86,7 @@ Letter: TypeAlias = (
     | AddressChange
     | AddressChanged
     | KeyExpiring
+    | KeyExpired
     | KeyLeaked
 )
 PAGES: dict[type[Struct], str] = {

@@ -22,7 +22,7 @@ class Taken(Struct, kw_only=True):
     pepper_version: int
     attempts: int
     is_over: bool
-    """Whether what it links to has ended already."""
+    """Whether what it speaks of has ended already."""
 
 
 _TIME = TIMESTAMP(timezone=True)

@@ -64,13 +64,13 @@ def _words(letter: Letter, language: Language, base_url: str) -> dict[str, Any]:
         "link": f"{base_url}{page}#{values['token']}" if page else None,
         "action": own.get("action"),
         "until": fill(texts["until"]) if page else None,
-        "closing": texts["closing"],
+        "closing": fill(own.get("closing", texts["closing"])),
     }
 
 
 def _shown(name: str, value: object) -> object:
     """Return a value as a text may show it: on one line, so that no name writes a header."""
-    if name == "ends_at":
+    if name.endswith("_at"):
         return f"{datetime.fromtimestamp(int(str(value)), UTC):%Y-%m-%d %H:%M} UTC"
     return " ".join(value.split()) if isinstance(value, str) else value
 
