@@ -51,6 +51,7 @@ DOORS = {
     "is_needed",
     "lease_cell",
     "list_due_notices",
+    "list_key_keepers",
     "is_person_reached",
     "list_due_purges",
     "list_pepper_holders",

@@ -2,78 +2,25 @@
 
 import asyncio
 import contextlib
-from collections.abc import Generator
-from dataclasses import dataclass, field, replace
-from email.headerregistry import Address
+from dataclasses import replace
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from service import free_port
+from post_office import SENDER, Bag, MailServer, drain, room_of
 from tillkeeper.access.operator import do_chore
 from tillkeeper.access.peppers import count_pepper_needs, list_unknown_versions
 from tillkeeper.core.env import Env
-from tillkeeper.core.mail import NotDelivered, Postman, Smtp
+from tillkeeper.core.mail import NotDelivered, Smtp
 from tillkeeper.core.secrets import Keyring
 from tillkeeper.domains.mail.actions import post
-from tillkeeper.domains.mail.jobs import Mailroom, sweep_mails
+from tillkeeper.domains.mail.jobs import sweep_mails
 from tillkeeper.domains.mail.letters import Letter, PasswordReset, SignUpAgain
 from tillkeeper.domains.mail.postmen import Console, Directory, hire
-from tillkeeper.domains.mail.rendering import Letterhead
 from world import Connection, World
-
-SENDER = Address("Tillkeeper", addr_spec="no-reply@tills.example")
-
-
-@dataclass
-class Bag:
-    """A postman who keeps what he is given, and fails as often as he is told."""
-
-    failures: list[NotDelivered] = field(default_factory=list)
-    messages: list[EmailMessage] = field(default_factory=list)
-
-    async def deliver(self, message: EmailMessage) -> None:
-        await asyncio.sleep(0)
-        if self.failures:
-            raise self.failures.pop(0)
-        self.messages.append(message)
-
-    def to(self, address: str) -> list[EmailMessage]:
-        return [message for message in self.messages if message["To"] == address]
-
-
-class Handler:
-    """A mail server that takes letters, or answers what it is told to."""
-
-    def __init__(self) -> None:
-        self.answer = "250 OK"
-        self.envelopes: list[Envelope] = []
-
-    async def handle_DATA(self, _: SMTP, __: Session, envelope: Envelope) -> str:  # noqa: N802
-        if self.answer.startswith("250"):
-            self.envelopes.append(envelope)
-        return self.answer
-
-
-@pytest.fixture
-def server() -> Generator[Any]:
-    controller = Controller(Handler(), hostname="127.0.0.1", port=free_port())
-    controller.start()
-    yield controller
-    controller.stop()
-
-
-def route_to(server: Any) -> Smtp:  # noqa: ANN401 - aiosmtpd has no types
-    return Smtp("127.0.0.1", server.port, "none")
-
-
-def room_of(postman: Postman) -> Mailroom:
-    return Mailroom(postman, Letterhead(SENDER, "https://tills.example"))
 
 
 async def write(world: World, to: str, letter: Letter | None = None) -> None:
@@ -102,11 +49,6 @@ async def no_letter_of_another_test(owner: Connection, serving_url: str) -> None
 
 def unique() -> str:
     return f"{uuid4().hex}@example.org"
-
-
-async def drain(world: World, postman: Postman) -> None:
-    while await room_of(postman).run(world.house):
-        pass
 
 
 async def test_a_letter_is_sealed_until_it_is_sent_and_gone_afterwards(
@@ -230,37 +172,40 @@ async def test_settled_letters_are_swept_after_a_month(world: World, owner: Conn
     assert await row_of(owner, world.vendor) is None
 
 
-async def test_a_mail_server_gets_what_was_written(world: World, server: Any) -> None:  # noqa: ANN401
+async def test_a_mail_server_gets_what_was_written(world: World, mail_server: MailServer) -> None:
     to = unique()
     await write(world, to)
-    await drain(world, hire(route_to(server)))
-    [envelope] = [e for e in server.handler.envelopes if e.rcpt_tos == [to]]
+    await drain(world, hire(mail_server.route))
+    [envelope] = [e for e in mail_server.envelopes if e.rcpt_tos == [to]]
     assert envelope.mail_from == SENDER.addr_spec
+    assert isinstance(envelope.content, bytes)
     assert b"Auto-Submitted: auto-generated" in envelope.content
 
 
 @pytest.mark.parametrize(("answer", "is_final"), [("451 later", False), ("554 never", True)])
 async def test_a_mail_server_says_whether_it_is_for_good(
-    server: Any,  # noqa: ANN401
+    mail_server: MailServer,
     answer: str,
     is_final: bool,  # noqa: FBT001 - a parameter
 ) -> None:
-    server.handler.answer = answer
+    mail_server.answer = answer
     message = EmailMessage()
     message["From"], message["To"] = SENDER, unique()
     with pytest.raises(NotDelivered) as refused:
-        await hire(route_to(server)).deliver(message)
+        await hire(mail_server.route).deliver(message)
     assert refused.value.is_final is is_final
     assert str(message["To"]) not in str(refused.value)
 
 
-async def test_beyond_this_machine_a_server_without_tls_gets_nothing(server: Any) -> None:  # noqa: ANN401
-    route = route_to(server)
+async def test_beyond_this_machine_a_server_without_tls_gets_nothing(
+    mail_server: MailServer,
+) -> None:
+    route = mail_server.route
     message = EmailMessage()
     message["From"], message["To"] = SENDER, unique()
     with pytest.raises(NotDelivered):
         await hire(Smtp(route.host, route.port, "upgraded")).deliver(message)
-    assert server.handler.envelopes == []
+    assert mail_server.envelopes == []
 
 
 async def test_a_directory_keeps_letters_that_its_owner_alone_reads(tmp_path: Path) -> None:

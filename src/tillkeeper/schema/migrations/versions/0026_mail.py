@@ -20,6 +20,7 @@ _DOOR_SIGNATURES = (
     "take_mails(integer, integer)",
     "settle_mail(uuid, boolean, integer)",
     "sweep_mails(integer, integer)",
+    "list_key_keepers(uuid)",
 )
 _LANGUAGE = postgresql.ENUM("de", "en", "it", "pl", name="language")
 _TIME = postgresql.TIMESTAMP(timezone=True)

@@ -42,3 +42,32 @@ LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public AS $
     WHERE d.next_try_at IS NULL AND d.created_at < now() - make_interval(days => days)
     ORDER BY d.created_at LIMIT most)
 $$;
+
+-- The people who may change a key of the one organization and env that the walls stand around, so
+-- that they are written to: owners and admins with an account, of the organization itself or, where
+-- it has none, of the nearest one above that has. A key that is managed from above is changed from
+-- there alone: who stands between only sees it, and is told where nobody else is there. What is
+-- suspended changes nothing, and of what is closed nobody changes a key.
+CREATE FUNCTION list_key_keepers(wanted uuid)
+RETURNS TABLE (email text, country_code text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+  WITH candidates AS (
+    SELECT u.email, a.country_code, above.distance,
+      coalesce(above.distance < array_position(o.reached_by, k.managed_by_organization_id), false)
+        AS only_sees
+    FROM api_keys k JOIN organizations o ON o.id = k.organization_id
+    CROSS JOIN unnest(o.reached_by) WITH ORDINALITY AS above (id, distance)
+    JOIN organizations a ON a.id = above.id
+    JOIN memberships m ON m.organization_id = a.id
+    JOIN users u ON u.id = m.user_id
+    WHERE k.id = wanted
+      AND k.organization_id = nullif(current_setting('tillkeeper.organization_id', true), '')::uuid
+      AND k.env = nullif(current_setting('tillkeeper.env', true), '')::env
+      AND effective_status(o.id) < 'archived'
+      AND k.env = ANY (a.envs) AND effective_status(a.id) = 'active'
+      AND m.role IN ('owner', 'admin') AND u.password_digest IS NOT NULL)
+  SELECT c.email, c.country_code FROM candidates c
+  WHERE (c.only_sees, c.distance) = (
+    SELECT n.only_sees, n.distance FROM candidates n ORDER BY n.only_sees, n.distance LIMIT 1)
+  ORDER BY c.email
+$$;
