@@ -4,6 +4,9 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+LeakOutcome: TypeAlias = Literal["key_works", "key_closed", "old_secret_works", "old_secret_ended"]
+"""What holds once a found secret is dealt with; old: replaced by a rotation, and retiring."""
+
 
 class _Letter(Struct, frozen=True, kw_only=True, tag_field="letter"):
     pass
@@ -74,7 +77,7 @@ class KeyExpired(_OfKey, frozen=True, kw_only=True, tag="key_expired"):
 class KeyLeaked(_OfKey, frozen=True, kw_only=True, tag="key_leaked"):
     """Somebody found a secret of an API key where it does not belong."""
 
-    outcome: Literal["key_works", "key_closed", "old_secret_works", "old_secret_ended"]
+    outcome: LeakOutcome
 
 
 Letter: TypeAlias = (
