@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -32,6 +33,9 @@ UNION ALL SELECT key FROM api_keys WHERE key = ANY ($3::text[])
 """
 
 
+Seen: TypeAlias = tuple[Tokens, set[str]]
+
+
 @dataclass
 class Facts:
     """The trees of whoever asks, and of what is asked about."""
@@ -41,6 +45,8 @@ class Facts:
     mails: list[tuple[UUID, str]] = field(default_factory=list)
     """Whose organization knows which address."""
     texts: dict[UUID, str] = field(default_factory=dict)
+    sights: dict[tuple[Actor | None, bool, bool], Seen] = field(default_factory=dict)
+    """What was found out already: facts never change, new ones are read."""
 
 
 @dataclass
@@ -144,8 +150,15 @@ def _key(row: asyncpg.Record) -> Key:
     )
 
 
-def _sight(exchange: Exchange, facts: Facts) -> tuple[Tokens, set[str]]:
+def _sight(exchange: Exchange, facts: Facts) -> Seen:
     """Return what the caller may see, and how the organizations in its sight are called."""
+    asked = exchange.actor, exchange.is_change, exchange.is_report
+    if asked not in facts.sights:
+        facts.sights[asked] = _look_around(exchange, facts)
+    return facts.sights[asked]
+
+
+def _look_around(exchange: Exchange, facts: Facts) -> Seen:
     actor, now = exchange.actor, time.time()
     if actor is None:
         return Tokens(frozenset(), frozenset(), frozenset()), set()

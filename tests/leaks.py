@@ -186,7 +186,8 @@ def _across(actor: Actor, state: State, now: float, found: Sight) -> Sight:
 
 
 def _awake(actor: Actor, state: State) -> State:
-    active = {id_: replace(row, status="active") for id_, row in state.organizations.items()}
+    asleep = {id_: row for id_, row in state.organizations.items() if row.status != "active"}
+    active = state.organizations | {i: replace(row, status="active") for i, row in asleep.items()}
     keys, roles = state.keys, state.roles
     if key := keys.get(actor.id):
         awake = Key(key.id, key.organization, key.env, generation=actor.generation)

@@ -412,8 +412,10 @@ def sees(actor: Actor, state: State, now: float) -> Sight:
         if shows(own, key.manager, orgs[key.organization].manager, state)
     }
     bare |= {each for key in keys if isinstance(key.reach, frozenset) for each in key.reach}
-    for field_name in ("contact", "payer", "address"):
-        bare |= {getattr(row, field_name) for row in rows if not hides(field_name, own, row, state)}
+    names = ("administrator", "contact", "payer", "address")
+    hidden = {(row.id, name) for row in rows for name in names if hides(name, own, row, state)}
+    for name in names[1:]:
+        bare |= {getattr(row, name) for row in rows if (row.id, name) not in hidden}
     return Sight(
         organizations=seen if "organization:read" in rights else set(),
         keys={key.id for key in keys} if "api_key:read" in rights else set(),
@@ -422,12 +424,7 @@ def sees(actor: Actor, state: State, now: float) -> Sight:
         if "billing_address:read" in rights
         else set(),
         bare_ids=bare - {None},
-        hidden={
-            (row.id, name)
-            for row in rows
-            for name in ("administrator", "contact", "payer", "address")
-            if hides(name, own, row, state)
-        },
+        hidden=hidden,
     )
 
 
@@ -449,5 +446,7 @@ def hides(name: str, own: Id, row: Organization, state: State) -> bool:
             return row.address is None or not shows(
                 own, state.addresses[row.address], row.id, state
             )
+    if not row.contact_is_from_above:
+        return False
     homes = {of for of, person in state.roles if person == row.contact}
-    return row.contact_is_from_above and not any(own in chain(home, state) for home in homes)
+    return not any(own in chain(home, state) for home in homes)
