@@ -53,6 +53,7 @@ DOORS = {
     "list_due_notices",
     "list_key_keepers",
     "is_person_reached",
+    "is_still_keeper",
     "list_due_purges",
     "list_pepper_holders",
     "list_roots",

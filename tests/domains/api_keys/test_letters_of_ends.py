@@ -219,6 +219,35 @@ async def test_an_announcement_that_waited_past_the_end_is_not_sent(
 
 
 @pytest.mark.parametrize(
+    "revoke",
+    [
+        "DELETE FROM memberships WHERE organization_id = $1",
+        "UPDATE memberships SET role = 'member' WHERE organization_id = $1",
+    ],
+)
+async def test_whoever_lost_the_right_while_a_letter_waited_does_not_get_it(
+    world: World, mail_server: MailServer, revoke: str
+) -> None:
+    await create_key(world, "shop")
+    await announce_ends(world.house, now=NOW)
+    await world.owner.execute(revoke, world.shop)
+    assert await collect(world, mail_server) == []
+    left = await world.owner.fetchrow("SELECT * FROM mails WHERE organization_id = $1", world.shop)
+    assert left is not None
+    assert (left["sealed"], left["sent_at"], left["next_try_at"]) == (None, None, None)
+
+
+async def test_after_a_handover_a_letter_that_waited_goes_to_nobody_above(
+    world: World, mail_server: MailServer
+) -> None:
+    await create_key(world, "enterprise")
+    await announce_ends(world.house, now=NOW)
+    answer = await world.vendor_live.post(f"/organizations/{world.enterprise}/handover", json={})
+    assert answer.status_code == 200, answer.text
+    assert await collect(world, mail_server) == []
+
+
+@pytest.mark.parametrize(
     ("country", "language", "said"),
     [("DEU", "de", "endet am"), ("ITA", "it", "scade il"), ("POL", "pl", "wygasa"),
      ("GBR", "en", "ends on"), ("FRA", "de", "endet am")],

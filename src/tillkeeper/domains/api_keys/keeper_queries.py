@@ -16,6 +16,7 @@ from tillkeeper.sql import many, one_or_none
 class Keeper(Struct):
     """Somebody who looks after a key."""
 
+    id: UUID
     email: str
     country_code: str
     """Of their organization."""

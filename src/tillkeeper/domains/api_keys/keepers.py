@@ -30,4 +30,5 @@ async def write_to_keepers(
             letter,
             language_of(keeper.country_code),
             organization_id=grant.organization_id,
+            keeper_id=keeper.id,
         )

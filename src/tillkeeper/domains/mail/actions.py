@@ -22,19 +22,23 @@ class Envelope(Struct, frozen=True):
 
     to: str
     letter: Letter
+    keeper_id: UUID | None = None
 
 
-async def post(
+async def post(  # noqa: PLR0913 - what stands on an envelope
     op: Operation,
     to: str,
     letter: Letter,
     language: Language = Language.EN,
     *,
     organization_id: UUID | None = None,
+    keeper_id: UUID | None = None,
 ) -> None:
     """Have a letter sent once the operation commits; where mail is switched off, do nothing.
 
-    Address and words are sealed until then and gone afterwards: a letter may hold a token.
+    Address and words are sealed until then and gone afterwards: a letter may hold a token. With a
+    `keeper_id` it is for whoever looks after the organization, and not sent to that person when
+    they no longer do.
     """
     if not op.house.is_mail_on:
         return
@@ -44,7 +48,7 @@ async def post(
         mail_id=mail_id,
         organization_id=organization_id,
         language=language,
-        sealed=seal(keyring, mail_id, Envelope(to, letter)),
+        sealed=seal(keyring, mail_id, Envelope(to, letter, keeper_id)),
         pepper_version=keyring.active,
         at=op.now,
         ends_at=min(op.now + LONGEST_WAIT, _end_of(letter, op.now + LONGEST_WAIT)),

@@ -43,7 +43,8 @@ class Mailroom:
             log.warning("mail.over", mail_id=str(mail.id))
             return await self._give_up(house, mail)
         try:
-            await self.postman.deliver(self._rendered(_opened(house, mail), mail.language))
+            envelope = await _opened(house, mail)
+            await self.postman.deliver(self._rendered(envelope, mail.language))
         except NotDelivered as refusal:
             return await self._try_again(house, mail, refusal)
         async with house.db.lend() as tx:
@@ -72,12 +73,19 @@ class Mailroom:
             await queries.settle_given_up(tx, mail.id)
 
 
-def _opened(house: House, mail: Taken) -> Envelope:
+async def _opened(house: House, mail: Taken) -> Envelope:
+    """Open a mail whose reader is still one: days may have gone by since it was written."""
+    keyring, version = house.keyring, mail.pepper_version
     try:
-        return open_envelope(house.keyring, mail.id, mail.sealed, version=mail.pepper_version)
+        envelope = open_envelope(keyring, mail.id, mail.sealed, version=version)
     except KeyError:
         # Another process, which is a step ahead, has sealed it.
         raise NotDelivered("sealed under a pepper that is not here", is_final=False) from None
+    if envelope.keeper_id is not None:
+        async with house.db.lend() as tx:
+            if not await queries.is_still_keeper(tx, mail.id, envelope.keeper_id):
+                raise NotDelivered("not for this reader any more", is_final=True)
+    return envelope
 
 
 async def sweep_mails(house: House, *, most: int = 10_000) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import TIMESTAMP
 from tillkeeper.core.mail import Language
 from tillkeeper.db.pool import Tx
 from tillkeeper.schema import mails
-from tillkeeper.sql import execute, many
+from tillkeeper.sql import execute, many, one_or_none
 
 
 class Taken(Struct, kw_only=True):
@@ -23,6 +23,12 @@ class Taken(Struct, kw_only=True):
     attempts: int
     is_over: bool
     """Whether what it speaks of has ended already."""
+
+
+class Standing(Struct):
+    """Whether somebody is still who a letter was written to."""
+
+    is_keeper: bool
 
 
 _TIME = TIMESTAMP(timezone=True)
@@ -56,6 +62,14 @@ _SETTLE = execute(
         )
     )
 )
+_IS_STILL_KEEPER = one_or_none(
+    select(
+        func.is_still_keeper(
+            bindparam("id", type_=Uuid), bindparam("person", type_=Uuid), type_=Boolean
+        ).label("is_keeper")
+    ),
+    Standing,
+)
 _SWEEP = execute(
     select(func.sweep_mails(bindparam("days", type_=Integer), bindparam("most", type_=Integer)))
 )
@@ -88,6 +102,12 @@ async def insert_mail(  # noqa: PLR0913 - the columns
 async def take_mails(tx: Tx, *, most: int, lease_seconds: int) -> list[Taken]:
     """Take what is due; whoever has not settled it in time loses it to another."""
     return await _TAKE(tx, most=most, lease_seconds=lease_seconds)
+
+
+async def is_still_keeper(tx: Tx, mail_id: UUID, person: UUID) -> bool:
+    """Tell whether somebody still looks after the organization that a mail is about."""
+    found = await _IS_STILL_KEEPER(tx, id=mail_id, person=person)
+    return found is not None and found.is_keeper
 
 
 async def settle_sent(tx: Tx, mail_id: UUID) -> None:

@@ -21,6 +21,7 @@ _DOOR_SIGNATURES = (
     "settle_mail(uuid, boolean, integer)",
     "sweep_mails(integer, integer)",
     "list_key_keepers(uuid)",
+    "is_still_keeper(uuid, uuid)",
 )
 _LANGUAGE = postgresql.ENUM("de", "en", "it", "pl", name="language")
 _TIME = postgresql.TIMESTAMP(timezone=True)

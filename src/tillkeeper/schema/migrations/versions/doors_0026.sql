@@ -49,10 +49,10 @@ $$;
 -- there alone: who stands between only sees it, and is told where nobody else is there. What is
 -- suspended changes nothing, and of what is closed nobody changes a key.
 CREATE FUNCTION list_key_keepers(wanted uuid)
-RETURNS TABLE (email text, country_code text)
+RETURNS TABLE (id uuid, email text, country_code text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
   WITH candidates AS (
-    SELECT u.email, a.country_code, above.distance,
+    SELECT u.id, u.email, a.country_code, above.distance,
       coalesce(above.distance < array_position(o.reached_by, k.managed_by_organization_id), false)
         AS only_sees
     FROM api_keys k JOIN organizations o ON o.id = k.organization_id
@@ -66,8 +66,18 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
       AND effective_status(o.id) < 'archived'
       AND k.env = ANY (a.envs) AND effective_status(a.id) = 'active'
       AND m.role IN ('owner', 'admin') AND u.password_digest IS NOT NULL)
-  SELECT c.email, c.country_code FROM candidates c
+  SELECT c.id, c.email, c.country_code FROM candidates c
   WHERE (c.only_sees, c.distance) = (
     SELECT n.only_sees, n.distance FROM candidates n ORDER BY n.only_sees, n.distance LIMIT 1)
   ORDER BY c.email
+$$;
+
+-- A letter may wait for days. Whoever was removed by then, or belongs to an organization that has
+-- handed over what the letter is about, has nothing to do with it any more.
+CREATE FUNCTION is_still_keeper(wanted_mail uuid, person uuid)
+RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+  SELECT EXISTS (SELECT FROM mails l JOIN organizations o ON o.id = l.organization_id
+    JOIN memberships m ON m.organization_id = ANY (o.reached_by)
+    WHERE l.id = wanted_mail AND m.user_id = person AND m.role IN ('owner', 'admin'))
 $$;
