@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -52,11 +53,13 @@ class MailServer:
     def __init__(self) -> None:
         self.answer = "250 OK"
         self.envelopes: list[Envelope] = []
+        self.has_some = threading.Event()
         self.route = Smtp("127.0.0.1", free_port(), "none")
 
     async def handle_DATA(self, _: SMTP, __: Session, envelope: Envelope) -> str:  # noqa: N802
         if self.answer.startswith("250"):
             self.envelopes.append(envelope)
+            self.has_some.set()
         return self.answer
 
 
