@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from facts import ACTIVE, Actor, Key, State
+from facts import ACTIVE, STATUSES, Actor, Key, State
 from oracle import Verdict, chain, is_visible, may_at_all
 from random_worlds import Drawn
 from tillkeeper.access.rights import Right
@@ -84,6 +84,11 @@ class Curious:
             return Question(own, own, right, organization, own.env)
         asker = rng.choice(self.askers)
         organizations, principals = self.seen_by(asker)
+        known = self.world.state.organizations
+        closed = [each for each in organizations if known[each].status in STATUSES[2:]]
+        if closed and rng.random() < 0.05:
+            # Seldom met by chance: that somebody may, and what it is about is closed.
+            return Question(asker, asker, right, rng.choice(closed), asker.env)
         principal = replace(rng.choice(principals), ip=rng.choice(ADDRESSES))
         is_of_other_env = right is not Right.ORGANIZATION_ENABLE_ENV and rng.random() < 0.1
         env = rng.choice(("TEST", "LIVE")) if is_of_other_env else principal.env

@@ -23,6 +23,11 @@ SELECT pg_current_snapshot()::text AS version,
 """The whole snapshot: its end alone stays the same when a transaction begun earlier commits."""
 _ORGANIZATIONS = "SELECT * FROM organizations WHERE root_organization_id = ANY ($1)"
 _OF = "SELECT * FROM {} WHERE organization_id = ANY ($1)"
+_AGREED = """
+SELECT organization_id, about_organization_id FROM agreements WHERE organization_id = ANY ($1)
+UNION SELECT organization_id, with_organization_id FROM agreements
+WHERE organization_id = ANY ($1) AND with_organization_id IS NOT NULL
+"""
 _EXISTING = """
 SELECT id::text FROM organizations WHERE id = ANY ($1::uuid[])
 UNION ALL SELECT id::text FROM api_keys WHERE id = ANY ($1::uuid[])
@@ -45,6 +50,8 @@ class Facts:
     mails: list[tuple[UUID, str]] = field(default_factory=list)
     """Whose organization knows which address."""
     texts: dict[UUID, str] = field(default_factory=dict)
+    agreed: list[tuple[UUID, UUID]] = field(default_factory=list)
+    """Whose copy of an agreement names which organization: a proposal is made to it, id and all."""
     sights: dict[tuple[Actor | None, bool, bool], Seen] = field(default_factory=dict)
     """What was found out already: facts never change, new ones are read."""
 
@@ -118,6 +125,7 @@ async def _load(connection: Connection, roots: list[UUID]) -> Facts:
         facts.mails.append((row["organization_id"], row["email"].lower()))
     for row in await connection.fetch(_OF.format("billing_addresses"), ids):
         state.addresses[row["id"]] = row["organization_id"]
+    facts.agreed = [(party, named) for party, named in await connection.fetch(_AGREED, ids)]
     return facts
 
 
@@ -128,6 +136,7 @@ def _organization(row: asyncpg.Record) -> Organization:
         row["administered_by_organization_id"],
         frozenset(map(str, row["envs"])),
         payer=row["bill_to_organization"],
+        payer_named_by=row["payer_named_by_organization_id"],
         maker=row["created_by_user"],
         maker_of=row["created_by_organization_id"],
         contact=row["contact_person_id"],
@@ -165,6 +174,7 @@ def _look_around(exchange: Exchange, facts: Facts) -> Seen:
     seen = sight_of(exchange, facts.state, now)
     reached = sight_of(replace(exchange, is_change=True), facts.state, now).organizations
     keys, ids = seen.keys, seen.organizations | seen.people | seen.addresses | seen.bare_ids
+    ids |= {named for party, named in facts.agreed if party in seen.organizations}
     if exchange.is_change:
         # Whoever makes something is told of it: in LIVE what begins in TEST, and as the last thing
         # before a handover takes it out of sight.

@@ -22,6 +22,8 @@ class Organization:
     grace_ends_at: float | None = None
     is_protected: bool = False
     payer: Id | None = None
+    payer_named_by: Id | None = None
+    """Whose credential named the payer: it sees whom it named, and so do those above it."""
     maker: Id | None = None
     maker_of: Id | None = None
     contact: Id | None = None

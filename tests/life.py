@@ -259,7 +259,7 @@ def _deleted(state: State, drawn: Call, _: Json) -> None:
 
 def _named_payer(state: State, drawn: Call, body: Json) -> None:
     payer = UUID(dict(drawn.limits)["billing_options"]["bill_to_organization"])
-    _changed(payer=payer)(state, drawn, body)
+    _changed(payer=payer, payer_named_by=drawn.actor.organization)(state, drawn, body)
 
 
 def _invited(state: State, drawn: Call, body: Json) -> None:

@@ -45,6 +45,7 @@ class Asks(NamedTuple):
 NEW = ADDRESS | {"name": "Till"}
 BILLING = ADDRESS | {"recipient": "Billing"}
 INVITATION = {"email": "{unique}@example.org"}
+PROPOSAL = {"kind": "payer", "with_organization_id": "9" * 8 + "-9999-4999-8999-" + "9" * 12}
 OPERATIONS = {
     "createOrganization": Asks("organization:create", "parent", body=NEW),
     "provisionOrganization": Asks("organization:create", "parent", body={"organization": NEW}),
@@ -88,15 +89,31 @@ OPERATIONS = {
     "proveAuditEntry": Asks("audit:read", about="entry"),
     "listAuditSeals": Asks("audit:read", "own"),
     "deleteTestData": Asks("test_data:delete", "own"),
+    "listPayerPeriods": Asks("organization:read"),
+    "proposeAgreement": Asks("agreement:propose", body=PROPOSAL),
+    "listAgreements": Asks("agreement:read"),
+    "retrieveAgreement": Asks("agreement:read", about="agreement"),
+    "analyseAgreement": Asks("agreement:read", about="agreement"),
+    "acceptAgreement": Asks("agreement:decide", about="agreement"),
+    "declineAgreement": Asks("agreement:decide", about="agreement"),
+    "withdrawAgreement": Asks("agreement:decide", about="agreement"),
+    "undoAgreement": Asks("agreement:decide", about="agreement"),
 }
 MISSING = {
     "key": "E_API_KEY_NOT_FOUND",
     "person": "E_USER_NOT_FOUND",
     "address": "E_BILLING_ADDRESS_NOT_FOUND",
     "entry": "E_AUDIT_ROW_NOT_FOUND",
+    "agreement": "E_AGREEMENT_NOT_FOUND",
 }
 NO_ORGANIZATION = "E_ORGANIZATION_NOT_FOUND"
-IN_PATH = {"key": "key_id", "person": "user_id", "address": "address_id", "entry": "row_id"}
+IN_PATH = {
+    "key": "key_id",
+    "person": "user_id",
+    "address": "address_id",
+    "entry": "row_id",
+    "agreement": "agreement_id",
+}
 
 
 class Route(NamedTuple):
@@ -195,8 +212,8 @@ def expected(call: Call, state: State, now: float) -> list[Said]:
         return [(409, "E_ORGANIZATION_ARCHIVED")]
     if verdict is Verdict.ALLOW and asks.action == "api_key:create":
         verdict = _of_new_key(call, state)
-    if verdict is Verdict.ALLOW and asks.about == "entry":
-        # Nothing was ever recorded in a world of facts: each entry that is asked for is absent.
+    if verdict is Verdict.ALLOW and asks.about in ("entry", "agreement"):
+        # Nothing was ever recorded or agreed in a world of facts: what is asked for is absent.
         verdict = Verdict.INVISIBLE
     is_seen = _is_seen(call, call.organization, state, now)
     return [_said(verdict, MISSING[asks.about] if is_seen and asks.about else NO_ORGANIZATION)]

@@ -67,7 +67,10 @@ OF_MEMBER = READS - {"audit:read", "access:read"}
 RANKS = ("member", "billing", "admin", "owner")
 
 PROFILE_WRITES = (
-    PEOPLE | ADDRESSES | {f"organization:{v}" for v in ("update", "delete", "hand_over", "suspend")}
+    PEOPLE
+    | ADDRESSES
+    | {f"organization:{verb}" for verb in ("update", "delete", "hand_over", "suspend")}
+    | {"agreement:propose", "agreement:decide"}
 )
 """What changes an organization as a whole: where it is LIVE, a TEST key may not."""
 
@@ -441,7 +444,8 @@ def hides(name: str, own: Id, row: Organization, state: State) -> bool:
         case "administrator":
             return row.administrator != own
         case "payer":
-            return not shows(own, row.payer, None, state)
+            known = (row.payer, row.payer_named_by or row.payer)
+            return not any(shows(own, each, None, state) for each in known)
         case "address":
             return row.address is None or not shows(
                 own, state.addresses[row.address], row.id, state

@@ -20,7 +20,7 @@ from tillkeeper.core.env import Env
 from tillkeeper.schema import metadata
 from world import Connection
 
-OWN_TOO = {"memberships", "billing_addresses", "audit_rows"}
+OWN_TOO = {"memberships", "billing_addresses", "audit_rows", "agreements"}
 """Tables of which an actor's own organization is open in every context."""
 OWN_ALONE = {"kept_answers"}
 HELPERS = """

@@ -12,6 +12,7 @@ from tillkeeper.access.operation import House
 from tillkeeper.core.errors import Refusal
 from tillkeeper.core.networks import Network
 from tillkeeper.domains.access_reports.routes import router as access_reports
+from tillkeeper.domains.agreements.routes import router as agreements
 from tillkeeper.domains.api_keys.routes import router as api_keys
 from tillkeeper.domains.audit.routes import router as audit
 from tillkeeper.domains.billing.routes import router as billing
@@ -35,6 +36,7 @@ _MANAGEMENT = [
     leaks,
     people,
     billing,
+    agreements,
     audit,
     me,
     access_reports,

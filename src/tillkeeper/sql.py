@@ -7,12 +7,15 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 from asyncpg import Record
 from msgspec import Struct
 from sqlalchemy import (
+    BigInteger,
     BindParameter,
     Column,
     ColumnElement,
     Select,
     Table,
     bindparam,
+    cast,
+    extract,
     func,
     or_,
     select,
@@ -75,25 +78,46 @@ def one_or_none(statement: Rows, into: type[S]) -> Query[S | None]:
     return run
 
 
-def many(statement: Any, into: type[S]) -> Query[list[S]]:  # noqa: ANN401 - any Core statement
-    """Compile a statement that finds any number of rows."""
+def many(
+    statement: Any,  # noqa: ANN401 - any Core statement
+    into: type[S],
+    *,
+    at_most_seconds: int | None = None,
+) -> Query[list[S]]:
+    """Compile a statement that finds any number of rows, and may take longer than any other."""
     compiled = Compiled(statement)
 
     async def run(tx: Tx, /, **values: object) -> list[S]:
-        rows = await tx.fetch(compiled.text, *compiled.arguments(values))
+        rows = await _fetch(tx, compiled, values, at_most_seconds)
         return [into(**row) for row in rows]
 
     return run
 
 
-def execute(statement: Any) -> Query[None]:  # noqa: ANN401 - any Core statement
-    """Compile a statement whose rows nobody wants."""
+def execute(
+    statement: Any,  # noqa: ANN401 - any Core statement
+    *,
+    at_most_seconds: int | None = None,
+) -> Query[None]:
+    """Compile a statement whose rows nobody wants, and which may take longer than any other."""
     compiled = Compiled(statement)
 
     async def run(tx: Tx, /, **values: object) -> None:
-        await tx.fetch(compiled.text, *compiled.arguments(values))
+        await _fetch(tx, compiled, values, at_most_seconds)
 
     return run
+
+
+async def _fetch(
+    tx: Tx, compiled: Compiled, values: dict[str, object], at_most_seconds: int | None
+) -> list[Record]:
+    """Run a statement; one with a time of its own has it on both sides of the connection."""
+    arguments = compiled.arguments(values)
+    if at_most_seconds is None:
+        return await tx.fetch(compiled.text, *arguments)
+    patience = "SELECT set_config('statement_timeout', $1, true)"
+    await tx.fetch(patience, f"{at_most_seconds}s")
+    return await tx.fetch(compiled.text, *arguments, timeout=at_most_seconds)
 
 
 class Page:
@@ -172,6 +196,11 @@ class Page:
 def differs(values: Mapping[str, BindParameter[Any]], table: Table) -> ColumnElement[bool]:
     """Ask whether an update would change anything: where not, nothing is written or recorded."""
     return or_(*(table.c[name].is_distinct_from(value) for name, value in values.items()))
+
+
+def in_seconds(moment: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return a moment as the wire has it: whole seconds since 1970."""
+    return cast(func.floor(extract("epoch", moment)), BigInteger)
 
 
 def _convert(rows: Sequence[Record], into: type[S]) -> list[S]:

@@ -93,18 +93,21 @@ async def opens(client: httpx.AsyncClient, organization_id: UUID) -> bool:
 async def test_what_is_outside_a_keys_reach_answers_like_what_is_absent(world: World) -> None:
     await limit(world, "vendor_live", "reach = 'self'")
     shop = {"name": "Shop", "managed_by_organization_id": str(world.enterprise)} | ADDRESS
-    paid = {"billing_options": {"bill_to_organization": str(world.enterprise)}}
     path = f"/organizations/{world.shop}"
     for answer, expected in (
         (await world.vendor_live.patch(path, json={"name": "Mine"}), NO_ORGANIZATION),
         (await world.vendor_live.post(f"{path}/api-keys", json=KEY), NO_ORGANIZATION),
         (await world.vendor_live.post("/organizations", json=shop), (404, None)),
-        (
-            await world.vendor_live.patch(f"/organizations/{world.vendor}", json=paid),
-            NO_ORGANIZATION,
-        ),
     ):
         assert said(answer) == expected
+
+
+async def test_a_payer_outside_a_keys_reach_is_asked_first(world: World) -> None:
+    await limit(world, "vendor_live", "reach = 'self'")
+    paid = {"billing_options": {"bill_to_organization": str(world.enterprise)}}
+    answer = await world.vendor_live.patch(f"/organizations/{world.vendor}", json=paid)
+    assert answer.json()["payer_agreement_id"]
+    assert "billing_options" not in answer.json()
 
 
 async def test_a_retiring_secret_and_its_tokens_end_together(world: World) -> None:

@@ -314,6 +314,13 @@ REQUESTS: dict[Right, tuple[str, str, dict[str, str] | None]] = {
     Right.BILLING_ADDRESS_DELETE: ("DELETE", "/billing-addresses/{address}", None),
     Right.AUDIT_READ: ("GET", f"{PATH}/audit-log", None),
     Right.TEST_DATA_DELETE: ("DELETE", "/test-data?dry_run=true", None),
+    Right.AGREEMENT_READ: ("GET", f"{PATH}/agreements", None),
+    Right.AGREEMENT_PROPOSE: (
+        "POST",
+        f"{PATH}/agreements",
+        {"kind": "payer", "with_organization_id": ABSENT},
+    ),
+    Right.AGREEMENT_DECIDE: ("POST", f"{PATH}/agreements/{ABSENT}/decline", None),
 }
 INVISIBLE = {None, "E_ORGANIZATION_NOT_FOUND", "E_BILLING_ADDRESS_NOT_FOUND"}
 

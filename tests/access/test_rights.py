@@ -50,10 +50,11 @@ def test_nobody_managed_holds_a_right_that_creates_or_moves_organizations() -> N
 
 
 def test_nobody_managed_changes_profile_or_billing() -> None:
+    asked = {Right.AGREEMENT_DECIDE}
     people = {Right.USER_INVITE, Right.USER_DELETE}
-    assert not rights_of_key(**MANAGED) & PROFILE_WRITES
+    assert rights_of_key(**MANAGED) & PROFILE_WRITES == asked
     for role in Role:
-        assert rights_of_role(role, **MANAGED) & PROFILE_WRITES <= people
+        assert rights_of_role(role, **MANAGED) & PROFILE_WRITES <= people | asked
 
 
 def test_only_who_is_not_administered_administers() -> None:

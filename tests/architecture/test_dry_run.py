@@ -1,9 +1,11 @@
 """A dry run does the real thing and leaves nothing, on every operation that changes something."""
 
+from uuid import UUID
+
 import httpx
 import pytest
 
-from architecture.test_routes import LAST, About, Route, add_address, routes_of
+from architecture.test_routes import LAST, NOBODYS_ROW, About, Route, add_address, routes_of
 from tillkeeper.app import make_apps
 from tillkeeper.schema import metadata
 from world import ADDRESS, KEY, World, said
@@ -13,6 +15,38 @@ CHANGES = sorted(
     (r for r in routes_of(make_apps()) if not r.is_public and r.method != "GET"),
     key=lambda route: (route.name in LAST, route.name),
 )
+
+
+async def ask_the_vendor(world: World) -> UUID:
+    return await propose(world.stranger_live, world.foreign, world.vendor)
+
+
+async def ask_a_stranger(world: World) -> UUID:
+    return await propose(world.vendor_live, world.shop, world.stranger)
+
+
+async def propose(client: httpx.AsyncClient, about: UUID, payer: UUID) -> UUID:
+    wanted = {"kind": "payer", "with_organization_id": str(payer)}
+    answer = await client.post(f"/organizations/{about}/agreements", json=wanted)
+    return UUID(answer.json()["_id"])
+
+
+async def give_the_shop(world: World) -> UUID:
+    wanted = {"kind": "move", "with_organization_id": str(world.stranger)}
+    path = f"/organizations/{world.shop}/agreements"
+    offered = (await world.vendor_live.post(path, json=wanted)).json()
+    path = f"/organizations/{world.stranger}/agreements/{offered['_id']}/accept"
+    assert (await world.stranger_live.post(path)).status_code == 200
+    return UUID(offered["_id"])
+
+
+AGREED = {
+    "acceptAgreement": ask_the_vendor,
+    "declineAgreement": ask_the_vendor,
+    "withdrawAgreement": ask_a_stranger,
+    "undoAgreement": give_the_shop,
+}
+"""What the vendor has to decide."""
 
 
 async def snapshot(world: World) -> dict[str, list[str]]:
@@ -38,11 +72,15 @@ async def about(world: World, route: Route) -> About:
         await world.owner.execute(
             "UPDATE organizations SET envs = '{TEST}' WHERE id = $1", world.shop
         )
+    agreement_id = NOBODYS_ROW
+    if route.name in AGREED:
+        organization_id, agreement_id = world.vendor, await AGREED[route.name](world)
     return About(
         organization_id,
         world.keys["shop_live"]["id"],
         world.people["shop_owner"],
         address_id,
+        agreement_id=agreement_id,
     )
 
 

@@ -9,6 +9,7 @@ from tillkeeper.schema.recorded import recorded
 from world import Connection
 
 SILENT = {
+    "agreements",
     "audit_rows",
     "audit_seals",
     "kept_answers",
@@ -16,6 +17,7 @@ SILENT = {
     "leak_reports",
     "mails",
     "outbox_rows",
+    "payer_periods",
     "pepper_holders",
     "rate_cells",
     "users",

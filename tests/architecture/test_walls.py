@@ -23,11 +23,31 @@ LOGIN = "tillkeeper_app_tests"
 TABLES = sorted(metadata.tables)
 
 NOBODYS = {"audit_seals", "leak_reports", "mails", "pepper_holders", "rate_cells"}
-WITHOUT_ENV_WALL = {"memberships", "billing_addresses", "users", *NOBODYS}
+WITHOUT_ENV_WALL = {
+    "agreements",
+    "memberships",
+    "billing_addresses",
+    "payer_periods",
+    "users",
+    *NOBODYS,
+}
 """Reviewed: what an organization has once, whatever its envs, and what is nobody's; `organizations`
 has a wall of its own, on its list of envs."""
 ENV_TABLES = sorted(set(TABLES) - WITHOUT_ENV_WALL - {"organizations"})
 DOORS = {
+    "accept_agreement",
+    "analyse_payer",
+    "analyse_transfer",
+    "close_agreement",
+    "end_payer",
+    "execute_payer",
+    "execute_transfer",
+    "keep_payer_periods",
+    "lock_agreement",
+    "lock_concerned",
+    "propose_agreement",
+    "record_agreement",
+    "refuse_payer_circle",
     "begin_seal",
     "claim_answer",
     "claim_person",
@@ -77,6 +97,7 @@ DOORS = {
     "sweep_rate_cells",
     "take_mails",
     "wipe_kept_answers",
+    "undo_transfer",
     "write_seal",
 }
 """Reviewed: the functions that see through the walls."""

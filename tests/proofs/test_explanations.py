@@ -39,6 +39,9 @@ ASKED = {
     Right.API_KEY_ROTATE: "rotateApiKey",
     Right.ACCESS_READ: "listAccess",
     Right.AUDIT_READ: "listAuditLog",
+    Right.AGREEMENT_READ: "listAgreements",
+    Right.AGREEMENT_PROPOSE: "proposeAgreement",
+    Right.AGREEMENT_DECIDE: "declineAgreement",
 }
 ASKED_OF_ONESELF = {
     Right.ORGANIZATION_ADMINISTER: "createOrganization",

@@ -181,7 +181,13 @@ COLUMNS = {
     "setOrganizationStatus": {"status", "status_reason", "grace_ends_at", "purge_at"},
 }
 """What a field writes, where it is not the column of its own name."""
-MAKING = {"createApiKey", "inviteUser", "invite_user_by_alias", "enableEnvironment"}
+MAKING = {
+    "createApiKey",
+    "enableEnvironment",
+    "inviteUser",
+    "invite_user_by_alias",
+    "proposeAgreement",
+}
 """These leave the row of their path as it is."""
 CHANGES = [route for route in BODIES if route.path.endswith("}") or "/{" in route.path[8:]]
 

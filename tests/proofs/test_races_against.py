@@ -86,9 +86,10 @@ async def name_payer_or_delete(arena: Arena) -> Duel:
     payer, shop = await _partner(arena), await arena.shop()
 
     async def find_fault(named: Said, deleted: Said) -> str | None:
+        # Whoever is named once it is gone is asked, as anybody who does not exist, and never pays.
         points = await arena.there("organizations", "bill_to_organization = $1", payer)
         is_there = await arena.there("organizations", "id = $1", payer)
-        is_right = (named == OK) != (deleted == OK) and points == is_there
+        is_right = points == is_there == (deleted != OK)
         return None if is_right else f"{named}, {deleted}, points: {points}"
 
     bill = {"billing_options": {"bill_to_organization": str(payer)}}

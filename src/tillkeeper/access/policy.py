@@ -110,6 +110,17 @@ def refusal_of(  # noqa: PLR0913 - a deed, whose target need not be there
     return None if rule is None else rule.refusal(deed)
 
 
+def check_for_new(grant: Grant, right: Right) -> None:
+    """Refuse who may not do this to what it is about to make below the granted organization.
+
+    What is new is in the actor's own env alone, as far as decisions about it need to know.
+    """
+    target = Target(grant.organization_id, (grant.env,), is_managed=False)
+    deed = Deed(grant.op.actor, right, target, grant.env)
+    if (rule := judge(deed)) is not None:
+        raise rule.refusal(deed)
+
+
 def judge(deed: Deed) -> Rule | None:
     """Return the first rule that refuses; None where the actor may.
 

@@ -31,6 +31,9 @@ class Right(StrEnum):
     BILLING_ADDRESS_UPDATE = "billing_address:update"
     BILLING_ADDRESS_DELETE = "billing_address:delete"
     AUDIT_READ = "audit:read"
+    AGREEMENT_READ = "agreement:read"
+    AGREEMENT_PROPOSE = "agreement:propose"
+    AGREEMENT_DECIDE = "agreement:decide"
     TEST_DATA_DELETE = "test_data:delete"
 
 
@@ -58,6 +61,9 @@ DENIALS = {
     Right.BILLING_ADDRESS_UPDATE: "change this billing address",
     Right.BILLING_ADDRESS_DELETE: "delete this billing address",
     Right.AUDIT_READ: "read the audit log of this organization",
+    Right.AGREEMENT_READ: "see the agreements of this organization",
+    Right.AGREEMENT_PROPOSE: "propose an agreement about this organization",
+    Right.AGREEMENT_DECIDE: "decide an agreement for this organization",
     Right.TEST_DATA_DELETE: "delete the TEST data of this organization",
 }
 
@@ -72,6 +78,8 @@ PROFILE_WRITES = frozenset(
         Right.BILLING_ADDRESS_CREATE,
         Right.BILLING_ADDRESS_UPDATE,
         Right.BILLING_ADDRESS_DELETE,
+        Right.AGREEMENT_PROPOSE,
+        Right.AGREEMENT_DECIDE,
     }
 )
 """What changes an organization as a whole: where it is LIVE, a TEST key may not."""
@@ -86,6 +94,7 @@ _LOOKS = frozenset(
         Right.USER_READ,
         Right.API_KEY_READ,
         Right.BILLING_ADDRESS_READ,
+        Right.AGREEMENT_READ,
     }
 )
 READS = _LOOKS | {Right.ACCESS_READ, Right.AUDIT_READ}
@@ -104,14 +113,15 @@ _MONEY = frozenset(
         Right.BILLING_ADDRESS_DELETE,
     }
 )
-_FROM_MANAGED = READS | _KEYS | _PEOPLE
+_OF_MANAGED_KEY = READS | _KEYS | {Right.AGREEMENT_DECIDE}
+_FROM_MANAGED = _OF_MANAGED_KEY | _PEOPLE
 _OF_ADMINISTERED = _ALL - {Right.ORGANIZATION_ADMINISTER}
 
 
 def rights_of_key(*, is_main: bool, is_administered: bool) -> frozenset[Right]:
     """Return what a key may do at most: a managed organization minds its own keys alone."""
     if not is_main:
-        return READS | _KEYS
+        return _OF_MANAGED_KEY
     return _OF_ADMINISTERED if is_administered else _ALL
 
 

@@ -183,6 +183,12 @@ async def record_many(grant: Grant, happened: Sequence[Happened]) -> None:
     await _ANNOUNCE_MANY(grant.tx, **many, **shared)
 
 
+def recorded_as(grant: Grant, event: Event) -> dict[str, object]:
+    """Return what rows about an event say, for a door that writes them beyond the grant's walls."""
+    said = _recorded(grant.op, grant.env) | _happened(event)
+    return {name.removeprefix("trail_"): value for name, value in said.items()}
+
+
 _WALLS_OF_ASKER = [
     func.set_config(f"tillkeeper.{name}", bindparam(name, type_=Text), true()).is_not(None)
     for name in ("actor_of", "env")

@@ -26,6 +26,40 @@ class LeakedKeyPolicy(StrEnum):
     DISABLE = "disable"
 
 
+class AgreementKind(StrEnum):
+    """What organizations agree on."""
+
+    PAYER = "payer"
+    MOVE = "move"
+    HANDOVER = "handover"
+
+
+class AgreementParty(StrEnum):
+    """What an organization is in an agreement.
+
+    Of one about a payer: who asks, and who pays. Otherwise: who gives an organization, who receives
+    it, and that organization itself.
+    """
+
+    ASKING = "asking"
+    PAYING = "paying"
+    GIVING = "giving"
+    RECEIVING = "receiving"
+    ITSELF = "itself"
+
+
+class AgreementState(StrEnum):
+    """Where an agreement is in its life. Only what is proposed can be decided."""
+
+    PROPOSED = "proposed"
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+    EXECUTED = "executed"
+    UNDONE = "undone"
+    ENDED = "ended"
+
+
 class OrganizationStatus(StrEnum):
     """From the mildest to the strictest: the strictest of itself and all above is what holds."""
 

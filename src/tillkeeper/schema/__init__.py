@@ -1,8 +1,9 @@
 """The whole database, table by table."""
 
+from tillkeeper.schema.agreements import agreements
 from tillkeeper.schema.api_keys import api_keys
 from tillkeeper.schema.base import ENV, metadata
-from tillkeeper.schema.billing import billing_addresses
+from tillkeeper.schema.billing import billing_addresses, payer_periods
 from tillkeeper.schema.idempotency import kept_answers
 from tillkeeper.schema.key_uses import key_uses
 from tillkeeper.schema.leaks import leak_reports
@@ -15,6 +16,7 @@ from tillkeeper.schema.trail import audit_rows, audit_seals, outbox_rows
 
 __all__ = (
     "ENV",
+    "agreements",
     "api_keys",
     "audit_rows",
     "audit_seals",
@@ -27,6 +29,7 @@ __all__ = (
     "metadata",
     "organizations",
     "outbox_rows",
+    "payer_periods",
     "pepper_holders",
     "rate_cells",
     "users",

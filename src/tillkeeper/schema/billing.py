@@ -1,9 +1,21 @@
-"""Where bills are sent."""
+"""Where bills are sent, and to whom."""
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Column, ForeignKey, Named, PrimaryKeyConstraint, Table, Text, TypedColumns
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Named,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    TypedColumns,
+    text,
+)
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 
 from tillkeeper.schema.base import metadata
@@ -28,4 +40,34 @@ billing_addresses = Table(
     metadata,
     BillingAddressColumns,
     PrimaryKeyConstraint("organization_id", "id"),
+)
+
+
+class PayerPeriodColumns(TypedColumns):
+    """Who paid for an organization from when to when; before the first row nobody was named.
+
+    A trigger on `organizations` writes it, so that no statement can change the payer without it.
+    """
+
+    organization_id: Named[UUID] = Column(ForeignKey("organizations.id", ondelete="CASCADE"))
+    starts_at: Named[datetime] = Column(TIMESTAMP(timezone=True))
+    ends_at: Named[datetime | None] = Column(TIMESTAMP(timezone=True))
+    # No foreign key: who paid stays known when the payer is gone. Null: nobody else than itself.
+    bill_to_organization: Named[UUID | None]
+    withhold_billing: Named[bool | None] = Column(Boolean)
+    named_by_organization_id: Named[UUID | None]
+
+
+payer_periods = Table(
+    "payer_periods",
+    metadata,
+    PayerPeriodColumns,
+    PrimaryKeyConstraint("organization_id", "starts_at"),
+    CheckConstraint("ends_at > starts_at", "not_empty"),
+)
+Index(
+    "uq_payer_periods_open",
+    payer_periods.c.organization_id,
+    unique=True,
+    postgresql_where=text("ends_at IS NULL"),
 )

@@ -54,6 +54,8 @@ class OrganizationColumns(TypedColumns):
     gln: Named[str | None] = Column(Text)
     withhold_billing: Named[bool | None] = Column(Boolean)
     bill_to_organization: Named[UUID | None] = Column(ForeignKey("organizations.id"))
+    # Whose credential named that payer: it, and those above it, may see and change what it named.
+    payer_named_by_organization_id: Named[UUID | None]
     managed_configuration: Named[dict[str, bool] | None] = Column(JSONB)
     billing_address_organization_id: Named[UUID | None]
     billing_address_id: Named[UUID | None]

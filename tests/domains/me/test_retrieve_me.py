@@ -1,6 +1,12 @@
 from world import World, said
 
-READS = ["api_key:read", "billing_address:read", "organization:read", "user:read"]
+READS = [
+    "agreement:read",
+    "api_key:read",
+    "billing_address:read",
+    "organization:read",
+    "user:read",
+]
 KEYS = ["api_key:create", "api_key:delete", "api_key:rotate", "api_key:update"]
 
 
@@ -30,7 +36,7 @@ async def test_rights_follow_position_and_role(world: World) -> None:
     for character in ("vendor_test", "enterprise_test", "shop_test", "vendor_member", "shop_owner"):
         found[character] = (await world.clients[character].get("/me")).json()["rights"]
     assert found["vendor_member"] == READS
-    of_a_shop = [*READS, *KEYS, "access:read", "audit:read"]
+    of_a_shop = [*READS, *KEYS, "access:read", "agreement:decide", "audit:read"]
     assert found["shop_test"] == sorted(of_a_shop)
     assert found["shop_owner"] == sorted([*of_a_shop, "user:delete", "user:invite"])
     administer = {"organization:administer"}

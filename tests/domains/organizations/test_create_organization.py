@@ -187,13 +187,25 @@ async def test_withholding_the_bill_needs_somebody_who_gets_it(world: World) -> 
     assert answer.json()["message"].startswith("body.billing_options")
 
 
-async def test_a_payer_out_of_sight_is_one_that_does_not_exist(world: World) -> None:
-    for payer in (uuid4(), world.stranger):
-        options = {"bill_to_organization": str(payer)}
+async def test_a_payer_out_of_sight_is_asked_whether_it_exists_or_not(world: World) -> None:
+    for payer in (uuid4(), world.stranger, world.foreign):
+        options = {"bill_to_organization": str(payer), "withhold_billing": True}
         wanted = managed_by(world.vendor, billing_options=options)
-        answer = await world.vendor_test.post("/organizations", json=wanted)
-        assert said(answer) == (404, "E_ORGANIZATION_NOT_FOUND")
-        assert answer.json()["message"] == f"There is no organization {payer}"
+        created = (await world.vendor_test.post("/organizations", json=wanted)).json()
+        assert "billing_options" not in created
+        path = f"/organizations/{world.vendor}/agreements/{created['payer_agreement_id']}"
+        asked = (await world.vendor_test.get(path)).json()
+        assert (asked["state"], asked["with_organization_id"]) == ("proposed", str(payer))
+        assert (asked["about_organization_id"], asked["withhold_billing"]) == (created["_id"], True)
+
+
+async def test_a_main_organization_whose_payer_is_asked_begins_in_test(world: World) -> None:
+    options = {"bill_to_organization": str(world.stranger)}
+    wanted = MAIN | {"billing_options": options}
+    created = (await world.vendor_live.post("/organizations", json=wanted)).json()
+    assert created["_envs"] == ["TEST"]
+    asked = await world.stranger_live.get(f"/organizations/{world.stranger}/agreements")
+    assert [each["about_organization_id"] for each in asked.json()["data"]] == [created["_id"]]
 
 
 async def test_the_payer_is_a_main_organization(world: World) -> None:

@@ -225,14 +225,26 @@ async def test_nobody_is_their_own_payer(world: World) -> None:
 async def test_a_payer_is_seen_and_main(world: World) -> None:
     created = await world.create_shop()
     for payer, expected in (
-        (world.stranger, (404, "E_ORGANIZATION_NOT_FOUND")),
-        (uuid4(), (404, "E_ORGANIZATION_NOT_FOUND")),
         (world.enterprise, (200, None)),
         (world.kiosk, (400, "E_FAILED_SCHEMA_VALIDATION")),
     ):
         options = {"bill_to_organization": str(payer)}
         answer = await world.vendor_test.patch(path_of(created), json={"billing_options": options})
         assert said(answer) == expected
+
+
+async def test_a_payer_out_of_sight_is_asked_and_nothing_changes(world: World) -> None:
+    options = {"bill_to_organization": str(world.vendor)}
+    created = await world.create_shop(billing_options=options)
+    for payer in (world.stranger, uuid4(), world.foreign):
+        wanted = {"billing_options": {"bill_to_organization": str(payer)}}
+        answer = await world.vendor_test.patch(path_of(created), json=wanted)
+        changed = answer.json()
+        assert changed.pop("payer_agreement_id")
+        read = await world.vendor_test.get(path_of(created))
+        assert changed == created == read.json()
+        assert answer.headers["etag"] == read.headers["etag"]
+    assert await world.events(created["_id"]) == ["organization.created"]
 
 
 async def test_live_use_is_billed_to_a_live_payer(world: World) -> None:

@@ -1,6 +1,12 @@
 """Every way the API says no, a module an area. Public, append-only, explained in docs/errors.md."""
 
 from tillkeeper.core.errors.access import PrincipalNotFound
+from tillkeeper.core.errors.agreements import (
+    AgreementBlocked,
+    AgreementNotFound,
+    AgreementNotOpen,
+    AgreementPending,
+)
 from tillkeeper.core.errors.api_keys import (
     ApiKeyConflict,
     ApiKeyNotFound,
@@ -19,6 +25,7 @@ from tillkeeper.core.errors.base import (
 from tillkeeper.core.errors.billing import (
     BillingAddressInUse,
     BillingAddressNotFound,
+    PayerCircle,
     PayerNotLive,
 )
 from tillkeeper.core.errors.organizations import (
@@ -60,6 +67,10 @@ from tillkeeper.core.errors.request import (
 
 __all__ = (
     "AccessDenied",
+    "AgreementBlocked",
+    "AgreementNotFound",
+    "AgreementNotOpen",
+    "AgreementPending",
     "ApiKeyConflict",
     "ApiKeyNotFound",
     "ApiKeyNotRotatable",
@@ -92,6 +103,7 @@ __all__ = (
     "Overloaded",
     "ParentNotFound",
     "PathNotFound",
+    "PayerCircle",
     "PayerNotLive",
     "PrincipalNotFound",
     "RateLimited",

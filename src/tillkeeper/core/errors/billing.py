@@ -24,3 +24,10 @@ class PayerNotLive(Conflict):
 
     def __init__(self) -> None:
         super().__init__("A LIVE organization is billed to a LIVE one: see `bill_to_organization`")
+
+
+class PayerCircle(Conflict):
+    code = "E_PAYER_CIRCLE"
+
+    def __init__(self) -> None:
+        super().__init__("That organization is billed to this one, directly or by others")

@@ -6,7 +6,19 @@ from uuid import UUID
 
 import asyncpg
 from msgspec import Struct
-from sqlalchemy import Text, Uuid, bindparam, delete, func, insert, literal, select, update
+from sqlalchemy import (
+    Boolean,
+    Text,
+    Uuid,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from tillkeeper.access.policy import Grant
 from tillkeeper.access.trail import Change, change
@@ -16,9 +28,9 @@ from tillkeeper.domains.billing.events import (
     BillingAddressDeleted,
     BillingAddressUpdated,
 )
-from tillkeeper.domains.billing.wire import BillingAddress
-from tillkeeper.schema import billing_addresses, organizations
-from tillkeeper.sql import Page, differs, given, one_or_none
+from tillkeeper.domains.billing.wire import BillingAddress, PayerPeriod
+from tillkeeper.schema import billing_addresses, organizations, payer_periods
+from tillkeeper.sql import Page, differs, given, in_seconds, many, one_or_none
 
 
 class Owner(Struct):
@@ -196,3 +208,37 @@ async def count_pointers(grant: Grant, address_id: UUID) -> int:
     values = {"organization_id": grant.organization_id, "address_id": address_id}
     found = await _COUNT_POINTERS(grant.tx, **values)
     return found.number if found else 0
+
+
+_PERIODS_AT_MOST = 1000
+_READER = bindparam("reader_id", type_=Uuid)
+_periods = payer_periods.c
+# As `billing_options` shows its payer: to itself, to who has named it, and above either.
+_SEES_PAYER = or_(
+    _periods.bill_to_organization == _READER,
+    _periods.named_by_organization_id == _READER,
+    func.reaches(_READER, _periods.bill_to_organization, type_=Boolean),
+    func.reaches(_READER, _periods.named_by_organization_id, type_=Boolean),
+)
+
+
+_LIST_PERIODS = many(
+    select(
+        in_seconds(_periods.starts_at).label("starts_at"),
+        in_seconds(_periods.ends_at).label("ends_at"),
+        _periods.bill_to_organization,
+        _periods.withhold_billing,
+    )
+    # Where nobody was named is left out too: it would tell when one who is not shown had ended.
+    .where(_periods.organization_id == bindparam("organization_id", type_=Uuid), _SEES_PAYER)
+    .order_by(_periods.starts_at.desc())
+    .limit(_PERIODS_AT_MOST),
+    PayerPeriod,
+)
+
+
+async def list_payer_periods(grant: Grant) -> list[PayerPeriod]:
+    """Return who paid for the granted organization, newest first, as far as the reader may know."""
+    return await _LIST_PERIODS(
+        grant.tx, organization_id=grant.organization_id, reader_id=grant.reader_id
+    )

@@ -1,4 +1,4 @@
-"""/billing-addresses: not below an organization, but of the token's, and of those it reaches."""
+"""/billing-addresses, which are the token's organization's and below it; and who pays for whom."""
 
 from typing import Annotated
 from uuid import UUID
@@ -20,6 +20,7 @@ from tillkeeper.domains.billing.wire import (
     BillingAddressCreate,
     BillingAddressList,
     BillingAddressPatch,
+    PayerPeriodList,
 )
 
 
@@ -88,7 +89,22 @@ async def delete_billing_address(op: Op, address_id: FromPath[UUID]) -> Done:
     return await actions.delete_billing_address(grant, address_id)
 
 
-router = Router(
+@get(
+    "/organizations/{organization_id:uuid}/payer-periods",
+    operation_id="listPayerPeriods",
+    summary="List who paid for an organization, from when to when",
+    description="Newest first, a thousand at most. For whoever is below a payer there is nothing "
+    "of the times that it paid.",
+    tags=["Organizations"],
+    responses=refusals(errors.OrganizationNotFound),
+)
+async def list_payer_periods(op: Op, organization_id: FromPath[UUID]) -> PayerPeriodList:
+    grant = await require(op, Right.ORGANIZATION_READ, organization_id)
+    data = await queries.list_payer_periods(grant)
+    return PayerPeriodList(data=data, type="PAYER_PERIOD_LIST")
+
+
+_addresses = Router(
     "/billing-addresses",
     route_handlers=[
         list_billing_addresses,
@@ -99,3 +115,4 @@ router = Router(
     ],
     tags=["Billing addresses"],
 )
+router = Router("/", route_handlers=[_addresses, list_payer_periods])

@@ -48,6 +48,23 @@ class BillingAddress(Reply, kw_only=True):
     vat_id: str | None = None
 
 
+class PayerPeriod(Reply, kw_only=True):
+    """Without an end it lasts.
+
+    Between two periods the organization paid itself, or who paid is not the reader's business.
+    """
+
+    starts_at: int
+    ends_at: int | None = None
+    bill_to_organization: UUID
+    withhold_billing: bool | None = None
+
+
+class PayerPeriodList(Reply, kw_only=True):
+    data: list[PayerPeriod]
+    type: Literal["PAYER_PERIOD_LIST"]
+
+
 class BillingAddressList(Reply, kw_only=True):
     data: list[BillingAddress]
     count: int

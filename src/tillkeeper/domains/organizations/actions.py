@@ -1,13 +1,13 @@
 """What can be done to organizations."""
 
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 from uuid import UUID
 
-from msgspec import UNSET, structs
+from msgspec import UNSET, UnsetType, structs
 
-from tillkeeper.access.operation import Operation
-from tillkeeper.access.policy import Grant, is_still_reached
+from tillkeeper.access.operation import ActorKind
+from tillkeeper.access.policy import Grant, check_for_new, is_still_reached, require
 from tillkeeper.access.rights import Right
 from tillkeeper.core.env import Env
 from tillkeeper.core.errors import (
@@ -25,20 +25,23 @@ from tillkeeper.core.errors import (
     UserNotFound,
 )
 from tillkeeper.core.ids import uuid4
-from tillkeeper.core.status import OrganizationStatus
+from tillkeeper.core.status import AgreementKind, OrganizationStatus
 from tillkeeper.core.wire import Done
+from tillkeeper.domains.agreements import actions as agreements
+from tillkeeper.domains.agreements.events import OrganizationHandedOver
+from tillkeeper.domains.agreements.wire import AgreementPropose
 from tillkeeper.domains.organizations import changes, queries, rules
 from tillkeeper.domains.organizations.events import (
     OrganizationCreated,
     OrganizationDeleted,
     OrganizationEnvEnabled,
-    OrganizationHandedOver,
     OrganizationStatusChanged,
     OrganizationUpdated,
 )
 from tillkeeper.domains.organizations.wire import (
     BillingOptions,
     Organization,
+    OrganizationAsked,
     OrganizationCreate,
     OrganizationPatch,
     OrganizationStatusChange,
@@ -55,29 +58,38 @@ _APART = {
 _CREATES = {Right.ORGANIZATION_CREATE, Right.ORGANIZATION_ADMINISTER}
 
 
+class Payment(NamedTuple):
+    """Who pays for an organization: by options that hold at once, or once a payer has accepted."""
+
+    options: BillingOptions | None
+    asked: BillingOptions | None = None
+    is_live: bool | None = None
+    """Whether who pays at once is LIVE; None where that is nobody."""
+
+
 async def create_managed_organization(grant: Grant, wanted: OrganizationCreate) -> Organization:
     """Create an organization below the granted main one. Names need not be unique."""
-    await check_billing(grant, wanted)
+    payment = await payment_of_managed(grant, wanted)
     envs = rules.envs_at_birth(grant.env, is_main=False, is_payer_live=False)
-    row = await columns_of(grant, wanted) | born(grant, envs)
+    row = await columns_of(grant, wanted, payment.options) | born(grant, envs)
     created = await changes.insert_managed(grant, _created(grant, wanted.name), row)
-    return created or await _refuse_unmade(grant, wanted)
+    return await ask(grant, created or await _refuse_unmade(grant, wanted), payment)
 
 
 async def create_main_organization(grant: Grant, wanted: OrganizationCreate) -> Organization:
     """Create a main organization that the granted one administers."""
-    payer_live = await _check_payer(grant.op, wanted.billing_options)
-    envs = rules.envs_at_birth(grant.env, is_main=True, is_payer_live=bool(payer_live))
-    row = await columns_of(grant, wanted) | born(grant, envs)
+    payment = await _payment(grant, wanted.billing_options)
+    envs = rules.envs_at_birth(grant.env, is_main=True, is_payer_live=bool(payment.is_live))
+    row = await columns_of(grant, wanted, payment.options) | born(grant, envs)
     created = await changes.insert_administered(grant, _created(grant, wanted.name), row)
-    return created or await _refuse_unmade(grant, wanted)
+    return await ask(grant, created or await _refuse_unmade(grant, wanted), payment)
 
 
 async def create_first_organization(
     grant: Grant, wanted: OrganizationCreate, envs: list[Env]
 ) -> Organization:
     """Create a main organization of an installation: the operator's alone."""
-    row = await columns_of(grant, wanted) | born(grant, envs)
+    row = await columns_of(grant, wanted, wanted.billing_options) | born(grant, envs)
     event = OrganizationCreated(
         organization_id=grant.organization_id,
         name=wanted.name,
@@ -92,14 +104,15 @@ async def update_organization(grant: Grant, patch: OrganizationPatch) -> Organiz
     if patch.managed_by_organization_id is not UNSET:
         parents = await queries.find_parents(grant)
         rules.check_manager(parents.managed_by_organization_id, patch.managed_by_organization_id)
-    row = await _changed_columns(grant, patch)
+    payment = await _changed_payment(grant, patch.billing_options)
+    row = await _changed_columns(grant, patch, payment)
     if "external_id" in row:
         await _check_owner_of_external_id(grant, row["external_id"])
-    if not row:
-        return await queries.get_organization(grant)
-    event = OrganizationUpdated(organization_id=grant.organization_id, fields=sorted(row))
-    updated = await changes.update_organization(grant, event, row)
-    return updated or await queries.get_organization(grant)
+    updated = None
+    if row:
+        event = OrganizationUpdated(organization_id=grant.organization_id, fields=sorted(row))
+        updated = await changes.update_organization(grant, event, row)
+    return await ask(grant, updated or await queries.get_organization(grant), payment)
 
 
 async def delete_organization(grant: Grant) -> Done:
@@ -180,13 +193,32 @@ async def hand_over(grant: Grant) -> Done:
     return Done(success=True)
 
 
-async def check_billing(grant: Grant, wanted: OrganizationCreate) -> None:
-    """Refuse a payer of a managed organization that is out of sight, or not LIVE for LIVE."""
-    payer_live = await _check_payer(grant.op, wanted.billing_options)
-    rules.check_payer_env(grant.env, is_main=False, is_payer_live=payer_live)
+async def payment_of_managed(grant: Grant, wanted: OrganizationCreate) -> Payment:
+    """Decide who pays for a managed organization; refuse one that is not LIVE for LIVE."""
+    payment = await _payment(grant, wanted.billing_options)
+    rules.check_payer_env(grant.env, is_main=False, is_payer_live=payment.is_live)
+    return payment
 
 
-async def columns_of(grant: Grant, wanted: OrganizationCreate) -> dict[str, object]:
+async def ask(grant: Grant, organization: Organization, payment: Payment | None) -> Organization:
+    """Ask a payer out of reach to pay for an organization, where one was named."""
+    asked = payment.asked if payment is not None else None
+    if asked is None or asked.bill_to_organization is None:
+        return organization
+    wanted = AgreementPropose(
+        kind=AgreementKind.PAYER,
+        with_organization_id=asked.bill_to_organization,
+        withhold_billing=asked.withhold_billing,
+        gln=asked.gln,
+    )
+    agreement = await agreements.ask_payer_instead(grant, organization.id, wanted)
+    shown = structs.asdict(organization) | {"payer_agreement_id": agreement.id}
+    return OrganizationAsked(**shown)
+
+
+async def columns_of(
+    grant: Grant, wanted: OrganizationCreate, options: BillingOptions | None
+) -> dict[str, object]:
     """Return what is stored of a wanted organization, its pointers checked."""
     values = structs.asdict(wanted)
     row = {name: value for name, value in values.items() if name not in _APART}
@@ -196,9 +228,10 @@ async def columns_of(grant: Grant, wanted: OrganizationCreate) -> dict[str, obje
         **await _contact_columns(grant, wanted.contact_person_id),
         **await _address_columns(grant, wanted.billing_address_id),
         **rules.billing_columns(
-            wanted.billing_options,
+            options,
             manager=wanted.managed_by_organization_id,
             is_withheld_old=old.withhold_billing if old else None,
+            named_by=_named_by(grant),
         ),
         "managed_configuration": structs.asdict(old) if old else None,
     }
@@ -227,19 +260,38 @@ def _created(grant: Grant, name: str) -> OrganizationCreated:
     )
 
 
-async def _changed_columns(grant: Grant, patch: OrganizationPatch) -> Mapping[str, object]:
+async def _changed_payment(
+    grant: Grant, options: BillingOptions | UnsetType | None
+) -> Payment | None:
+    """Decide who pays from now on; None where nothing is said about it.
+
+    What the caller had asked of other payers before is over: it names another, or nobody.
+    """
+    if options is UNSET:
+        return None
+    current = await _check_sight_of_payer(grant)
+    rules.check_payer(grant.organization_id, options)
+    payment = await _payment(grant, options, current)
+    rules.check_payer_env(grant.env, is_main=False, is_payer_live=payment.is_live)
+    if payment.asked is None:
+        payer_id = options.bill_to_organization if options else None
+        await agreements.let_go(grant, grant.organization_id, payer_id)
+    return payment
+
+
+async def _changed_columns(
+    grant: Grant, patch: OrganizationPatch, payment: Payment | None
+) -> Mapping[str, object]:
     given = {k: v for k, v in structs.asdict(patch).items() if v is not UNSET}
     row: dict[str, object] = {k: v for k, v in given.items() if k not in _APART}
     if patch.contact_person_id is not UNSET:
         row |= await _contact_columns(grant, patch.contact_person_id)
     if patch.billing_address_id is not UNSET:
         row |= await _address_columns(grant, patch.billing_address_id)
-    if patch.billing_options is not UNSET:
-        await _check_sight_of_payer(grant)
-        rules.check_payer(grant.organization_id, patch.billing_options)
-        payer_live = await _check_payer(grant.op, patch.billing_options)
-        rules.check_payer_env(grant.env, is_main=False, is_payer_live=payer_live)
-        row |= rules.billing_columns(patch.billing_options, manager=None, is_withheld_old=None)
+    if payment is not None and payment.asked is None:
+        row |= rules.billing_columns(
+            payment.options, manager=None, is_withheld_old=None, named_by=_named_by(grant)
+        )
     if patch.delete_protection is not UNSET:
         row["is_delete_protected"] = patch.delete_protection
     if patch.managed_configuration is not UNSET:
@@ -266,16 +318,25 @@ async def _check_owner_of_external_id(grant: Grant, wanted: object) -> None:
         )
 
 
-async def _check_sight_of_payer(grant: Grant) -> None:
+def _named_by(grant: Grant) -> UUID | None:
+    """Return whose naming of a payer this is: an operator's is nobody's below."""
+    is_operator = grant.op.actor.kind is ActorKind.OPERATOR
+    return None if is_operator else grant.reader_id
+
+
+async def _check_sight_of_payer(grant: Grant) -> UUID | None:
     """Refuse to change what a payer above has decided: it would be changed without being seen.
 
-    The organization is kept as it is until the change is made.
+    Returns the payer of today, whom the caller reaches or has named. The organization is kept as it
+    is until the change is made.
     """
     await queries.lock_organization(grant)
     parents = await queries.find_parents(grant)
-    payer_id = parents.bill_to_organization
+    payer_id, named_by = parents.bill_to_organization, parents.payer_named_by_organization_id
     if payer_id is None or await queries.find_payer(grant.op, payer_id) is not None:
-        return
+        return payer_id
+    if named_by is not None and await queries.find_payer(grant.op, named_by) is not None:
+        return payer_id
     raise AccessDenied(
         "Who pays for this organization is decided above it: `billing_options` change there",
         right=grant.right,
@@ -284,21 +345,37 @@ async def _check_sight_of_payer(grant: Grant) -> None:
     )
 
 
-async def _check_payer(op: Operation, options: BillingOptions | None) -> bool | None:
-    """Return whether the named payer is LIVE; None where nobody is named."""
+async def _payment(
+    grant: Grant, options: BillingOptions | None, current: UUID | None = None
+) -> Payment:
+    """Decide who pays at once, and who is asked first: whom the caller may not act for.
+
+    Whether such a one exists is not looked up, so that nobody learns it. A payer of today that was
+    asked before is not asked again.
+    """
     payer_id = options.bill_to_organization if options else None
     if payer_id is None:
-        return None
-    payer = await queries.find_payer(op, payer_id)
+        return Payment(options)
+    payer = await queries.find_payer(grant.op, payer_id)
+    if payer is None and payer_id == current:
+        return Payment(options, is_live=await queries.is_live(grant.op, payer_id))
     if payer is None:
-        raise OrganizationNotFound(payer_id)
+        await _check_asks(grant)
+        return Payment(BillingOptions(), asked=options)
     if not payer.is_main:
         raise SchemaViolation(
             "body.billing_options.bill_to_organization",
             "should be a main organization",
             "Name an organization of _type ORGANIZATION",
         )
-    return payer.is_live
+    return Payment(options, is_live=payer.is_live)
+
+
+async def _check_asks(grant: Grant) -> None:
+    if grant.right in _CREATES:
+        check_for_new(grant, Right.AGREEMENT_PROPOSE)
+    else:
+        await require(grant.op, Right.AGREEMENT_PROPOSE, grant.organization_id)
 
 
 async def _contact_columns(grant: Grant, user_id: UUID | None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 from msgspec import Struct
 from sqlalchemy import (
+    ColumnElement,
     Text,
     Uuid,
     bindparam,
@@ -33,14 +34,16 @@ from tillkeeper.core.errors import (
     OrganizationHasChildren,
     OrganizationIsPayer,
     OrganizationNotFound,
+    PayerCircle,
     UserNotFound,
 )
+from tillkeeper.domains.agreements.events import OrganizationHandedOver
+from tillkeeper.domains.agreements.queries import AT_MOST_SECONDS
 from tillkeeper.domains.organizations.columns import REACHED, READER, WRITTEN, shown_to
 from tillkeeper.domains.organizations.events import (
     OrganizationCreated,
     OrganizationDeleted,
     OrganizationEnvEnabled,
-    OrganizationHandedOver,
     OrganizationStatusChanged,
     OrganizationUpdated,
 )
@@ -67,6 +70,7 @@ _WRITTEN = (
             "gln",
             "withhold_billing",
             "bill_to_organization",
+            "payer_named_by_organization_id",
             "managed_configuration",
             "billing_address_organization_id",
             "billing_address_id",
@@ -91,10 +95,11 @@ _opened = select(
 _RETURNED = (*shown_to(READER), organizations.c.id.label("trail_organization_id"))
 
 
-def _insert_below(relation: str) -> Change[Organization | None]:
+def _insert_below(relation: str, *above: ColumnElement[bool]) -> Change[Organization | None]:
     """Compile an insert below the granted organization; whoever reaches that one reaches it.
 
-    The row above is locked as the foreign key locks it: a handover of that moment waits.
+    The row above is locked as the foreign key locks it: a handover of that moment waits. What has
+    to be true `above` is asked once more of the row that is locked.
     """
     row = given(*_WRITTEN, *_BORN) | {
         "id": _NEW_ID,
@@ -104,7 +109,7 @@ def _insert_below(relation: str) -> Change[Organization | None]:
     source = (
         select(*row.values())
         .select_from(_main.join(_opened, true()))
-        .where(_main.c.id == _ID)
+        .where(_main.c.id == _ID, *above)
         .with_for_update(read=True, key_share=True, of=_main)
     )
     return change(
@@ -117,7 +122,9 @@ def _insert_below(relation: str) -> Change[Organization | None]:
 
 
 _INSERT_MANAGED = _insert_below("managed_by_organization_id")
-_INSERT_ADMINISTERED = _insert_below("administered_by_organization_id")
+_INSERT_ADMINISTERED = _insert_below(
+    "administered_by_organization_id", _main.c.administered_by_organization_id.is_(None)
+)
 _FIRST = given(*_WRITTEN, *_BORN) | {
     "id": _NEW_ID,
     "reached_by": array([_NEW_ID]),
@@ -202,6 +209,10 @@ async def update_organization(
         raise ExternalIdConflict from error
     except asyncpg.ForeignKeyViolationError as error:
         raise _gone(error, row) from error
+    except asyncpg.CheckViolationError as error:
+        if error.constraint_name != "no_payer_circle":
+            raise
+        raise PayerCircle from error
 
 
 _SET_STATUS = _update(frozenset({"status", "status_reason", "grace_ends_at", "purge_at"}))
@@ -271,7 +282,7 @@ async def delete_organization(grant: Grant, event: OrganizationDeleted) -> bool:
                 raise OrganizationHasChildren from error
 
 
-_HAND_OVER = execute(select(func.hand_over(_ID)))
+_HAND_OVER = execute(select(func.hand_over(_ID)), at_most_seconds=AT_MOST_SECONDS)
 
 
 async def hand_over(grant: Grant, event: OrganizationHandedOver) -> None:

@@ -6,15 +6,12 @@ SQL, because lists, single reads and writes all answer with it; only `queries` i
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     Boolean,
     ColumnElement,
     Uuid,
     and_,
     bindparam,
     case,
-    cast,
-    extract,
     func,
     or_,
     true,
@@ -24,6 +21,7 @@ from sqlalchemy.dialects.postgresql import JSONB, array
 from tillkeeper.access.sight import creator
 from tillkeeper.core.status import OrganizationStatus
 from tillkeeper.schema import organizations
+from tillkeeper.sql import in_seconds
 
 WRITTEN = tuple(
     organizations.c[name]
@@ -75,15 +73,11 @@ def shown_to(reader: ColumnElement[Any]) -> list[ColumnElement[Any]]:
         ),
         case((table.status == OrganizationStatus.ACTIVE, None), else_=table.status).label("status"),
         table.status_reason,
-        _seconds(table.grace_ends_at).label("grace_ends_at"),
-        _seconds(table.purge_at).label("purge_at"),
+        in_seconds(table.grace_ends_at).label("grace_ends_at"),
+        in_seconds(table.purge_at).label("purge_at"),
         case((table.is_delete_protected, true())).label("delete_protection"),
         table.leaked_key_policy,
     ]
-
-
-def _seconds(moment: ColumnElement[Any]) -> ColumnElement[Any]:
-    return cast(func.floor(extract("epoch", moment)), BigInteger)
 
 
 def _contact_person(reader: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -104,10 +98,19 @@ def _billing_address(reader: ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 def _billing_options(reader: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Withheld organizations learn that they are, never who pays, nor that somebody does."""
+    """Withheld organizations learn that they are, never who pays, nor that somebody does.
+
+    Who has named a payer out of its reach, with that payer's consent, goes on seeing it.
+    """
     table = organizations.c
     payer = table.bill_to_organization
-    is_seen = or_(payer == reader, func.reaches(reader, payer, type_=Boolean))
+    named_by = table.payer_named_by_organization_id
+    is_seen = or_(
+        payer == reader,
+        named_by == reader,
+        func.reaches(reader, payer, type_=Boolean),
+        func.reaches(reader, named_by, type_=Boolean),
+    )
     is_set = or_(
         table.gln.is_not(None),
         table.withhold_billing.is_not(None),

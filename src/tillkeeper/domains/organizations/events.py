@@ -27,10 +27,6 @@ class OrganizationEnvEnabled(Event, frozen=True, tag="organization.env_enabled")
     enabled_env: Env
 
 
-class OrganizationHandedOver(Event, frozen=True, tag="organization.handed_over"):
-    organization_id: UUID
-
-
 class OrganizationStatusChanged(Event, frozen=True, tag="organization.status_changed"):
     organization_id: UUID
     status: OrganizationStatus

@@ -76,6 +76,7 @@ class Parents(Struct, kw_only=True):
 
     managed_by_organization_id: UUID | None
     bill_to_organization: UUID | None
+    payer_named_by_organization_id: UUID | None
     is_delete_protected: bool
 
 
@@ -294,6 +295,7 @@ _FIND_PARENTS = one_or_none(
     select(
         organizations.c.managed_by_organization_id,
         organizations.c.bill_to_organization,
+        organizations.c.payer_named_by_organization_id,
         organizations.c.is_delete_protected,
     ).where(organizations.c.id == _ID),
     Parents,

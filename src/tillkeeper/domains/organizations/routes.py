@@ -34,7 +34,9 @@ from tillkeeper.domains.organizations.wire import (
     operation_id="createOrganization",
     summary="Create a main or a managed organization",
     description="With `managed_by_organization_id` a managed organization below that one; without "
-    "it a main organization that the caller's administers.",
+    "it a main organization that the caller's administers. A payer in `billing_options` that the "
+    "caller may not act for is asked: until it accepts nobody is named, and `payer_agreement_id` "
+    "names what it was asked.",
     status_code=200,
     responses=change_refusals(
         errors.ParentNotFound,
@@ -118,6 +120,8 @@ async def retrieve_organization(op: Op, organization_id: FromPath[UUID]) -> Orga
     "/{organization_id:uuid}",
     operation_id="updateOrganization",
     summary="Change an organization",
+    description="A payer in `billing_options` that the caller may not act for is asked: until it "
+    "accepts the options stay as they are, and `payer_agreement_id` names what it was asked.",
     opt=resource(queries.lock_organization),
     responses=change_refusals(
         errors.Stale,
@@ -127,6 +131,7 @@ async def retrieve_organization(op: Op, organization_id: FromPath[UUID]) -> Orga
         errors.ExternalIdConflict,
         errors.OrganizationCannotMove,
         errors.PayerNotLive,
+        errors.PayerCircle,
     ),
 )
 async def update_organization(

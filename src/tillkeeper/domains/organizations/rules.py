@@ -73,7 +73,11 @@ def status_columns(wanted: OrganizationStatusChange, now: datetime) -> dict[str,
 
 
 def billing_columns(
-    options: BillingOptions | None, *, manager: UUID | None, is_withheld_old: bool | None
+    options: BillingOptions | None,
+    *,
+    manager: UUID | None,
+    is_withheld_old: bool | None,
+    named_by: UUID | None,
 ) -> Mapping[str, object]:
     """Return what is stored of the billing options.
 
@@ -90,4 +94,5 @@ def billing_columns(
         "gln": options.gln,
         "withhold_billing": options.withhold_billing,
         "bill_to_organization": options.bill_to_organization,
+        "payer_named_by_organization_id": named_by if options.bill_to_organization else None,
     }

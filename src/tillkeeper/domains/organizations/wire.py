@@ -1,7 +1,7 @@
 """Organizations on the wire."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
 from msgspec import UNSET, Meta, UnsetType
@@ -131,6 +131,14 @@ class Organization(Reply, kw_only=True):
     purge_at: int | None = None
     delete_protection: bool | None = None
     leaked_key_policy: LeakedKeyPolicy | None = None
+    payer_agreement_id: UUID | None = None
+    """Of a change that named a payer out of the caller's reach: the agreement that asks it."""
+
+
+class OrganizationAsked(Organization, kw_only=True):
+    """An organization whose payer was asked by the change that this answers."""
+
+    apart: ClassVar[frozenset[str]] = frozenset({"payer_agreement_id"})
 
 
 class OrganizationList(Reply, kw_only=True):

@@ -45,6 +45,7 @@ class _Row:
     item: BatchItem
     id: UUID
     columns: dict[str, Any] = field(default_factory=dict)
+    payment: organizations.Payment | None = None
     limits: Limits | None = None
     refusal: Refusal | None = None
     organization: Organization | None = None
@@ -113,9 +114,11 @@ async def _create_below(op: Operation, parent: UUID, rows: list[_Row]) -> None:
     found = await changes.insert_many_managed(grant, [row.columns for row in ready], envs=envs)
     by_id = {organization.id: organization for organization in found}
     for row in ready:
-        row.organization = by_id.get(row.id)
-        if row.organization is None:
+        created = by_id.get(row.id)
+        if created is None:
             row.refusal = ExternalIdConflict()
+        else:
+            row.organization = await organizations.ask(grant, created, row.payment)
     await _create_keys(grant, [row for row in ready if row.organization and row.item.api_key])
 
 
@@ -123,9 +126,9 @@ async def _describe(grant: Grant, row: _Row) -> None:
     """Write down what is stored; microseconds keep the order of the items in every list."""
     wanted = row.item.organization
     try:
-        await organizations.check_billing(grant, wanted)
+        row.payment = await organizations.payment_of_managed(grant, wanted)
         row.columns = {
-            **await organizations.columns_of(grant, wanted),
+            **await organizations.columns_of(grant, wanted, row.payment.options),
             "id": row.id,
             "created_at": grant.op.now + timedelta(microseconds=row.index),
         }

@@ -39,6 +39,7 @@ _NOUNS = {
     "users": "user_id",
     "billing-addresses": "address_id",
     "audit-log": "row_id",
+    "agreements": "agreement_id",
 }
 _ANY_ID = str(UUID(int=0))
 _NO_BODY = "'data'"

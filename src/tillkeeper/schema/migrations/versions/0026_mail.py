@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql
 from tillkeeper.schema import walls
 
 revision = "0026"
-down_revision = "0016"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 
