@@ -14,6 +14,7 @@ from amounts import record_database
 from eyes import FromDatabase
 from leaks import watched
 from ledger import Ledger, build_ledger
+from post_office import MailServer, serve_mail
 from room import Room, furnish
 from tillkeeper.access.operation import House
 from tillkeeper.app import make_service
@@ -132,6 +133,13 @@ async def ledger(owner_url: str, serving_url: str) -> AsyncGenerator[Ledger]:
     assert serving_url, "the roles are made first"
     async with build_ledger(owner_url) as built:
         yield built
+
+
+@pytest.fixture
+def mail_server() -> Generator[MailServer]:
+    """A server on this machine that takes the letters of a test."""
+    with serve_mail() as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from msgspec import convert
+from msgspec import convert, structs
 
 from tillkeeper.core.env import Env
 from tillkeeper.domains.organizations.wire import OrganizationCreate
@@ -44,10 +44,19 @@ async def test_an_external_database_is_migrated_and_served_by_a_login_that_owns_
             assert str(await tx.fetchval("SELECT current_user")).startswith("tillkeeper_app_")
     async with open_installation(settings, "service") as installation:
         assert not installation.applied
+        assert installation.house.is_mail_on
         connection = await asyncpg.connect(external_url)
         assert await connection.fetchval("SELECT id FROM organizations") == made.organization_id
         await connection.close()
     assert not settings.data_dir.exists()
+
+
+async def test_an_installation_without_mail_writes_no_letters(
+    external_url: str, data_dir: Path
+) -> None:
+    settings = structs.replace(settings_of(external_url, data_dir), mail="none")
+    async with open_installation(settings, "command") as installation:
+        assert not installation.house.is_mail_on
 
 
 async def test_a_login_that_may_not_migrate_serves_a_schema_that_is_current(

@@ -146,7 +146,7 @@ async def build_world(app: Edge, owner: Connection, house: House) -> AsyncGenera
             ("vendor_member", "vendor", "member"),
             ("shop_owner", "shop", "owner"),
         ):
-            await _hire(world, character, of, role)
+            await hire(world, character, of, role)
         yield world
 
 
@@ -188,7 +188,8 @@ async def _give_key(world: World, name: str, env: Env) -> None:
     world.clients[character] = await world.holding("key", key_id, world.ids[name], env)
 
 
-async def _hire(world: World, character: str, of: str, role: str) -> None:
+async def hire(world: World, character: str, of: str, role: str) -> None:
+    """Give an organization one more person, with an account and logged in."""
     user_id = world.people[character] = uuid4()
     email = f"{character}.{user_id.hex[:8]}@example.org"
     digest = _PASSWORD_DIGESTS.get(id(world.house))

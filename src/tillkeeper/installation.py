@@ -106,6 +106,7 @@ async def _open_database(settings: Settings, keys: Keys, url: str) -> AsyncGener
             refresh_token_seconds=settings.refresh_token_seconds,
             limits=Limits(settings.rates),
             files=Files.at(settings.files_place),
+            is_mail_on=settings.mail_route != "none",
         )
         yield Installation(settings, house, url, applied)
     finally:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct, field
 
+from tillkeeper.core.mail import Route, parse_route, parse_sender
 from tillkeeper.core.networks import Network, parse_networks
 from tillkeeper.core.rates import Lane, Rate
 
@@ -44,6 +45,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     """How clients reach the service, when that differs from host and port."""
     trusted_proxies: str = ""
     """Networks behind commas whose X-Forwarded-For is believed; without any it is ignored."""
+    mail: str = ""
+    """`console`, a directory, smtp://user:password@host:587 (smtps://…), or `none`; without it
+    the directory `mailbox` in `data_dir`."""
+    mail_from: str = "Tillkeeper <tillkeeper@localhost>"
+    """Who mail is from."""
     rate_actor: str = "100/500"
     """So many requests a second and so many at once per key or person; 0 switches it off."""
     rate_organization: str = "500/2500"
@@ -73,8 +79,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     """One line a request: costs a fifth of a short request."""
 
     def __post_init__(self) -> None:
-        """Refuse what would be noticed too late: networks, rates and places that are none."""
+        """Refuse what would be noticed too late: networks, mail servers, rates and places."""
         _check("trusted_proxies", parse_networks, self.trusted_proxies)
+        _check("mail", parse_route, self.mail)
+        _check("mail_from", parse_sender, self.mail_from)
         for lane in Lane:
             _check(f"rate_{lane}", Rate.parse, getattr(self, f"rate_{lane}"))
         _check("files", _read_place, self.files)
@@ -87,6 +95,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     def proxies(self) -> tuple[Network, ...]:
         """The networks of `trusted_proxies`."""
         return parse_networks(self.trusted_proxies)
+
+    @property
+    def mail_route(self) -> Route:
+        """Where mail goes."""
+        return parse_route(self.mail) if self.mail else self.data_dir / "mailbox"
 
     @property
     def rates(self) -> dict[Lane, Rate]:

@@ -277,7 +277,13 @@ async def test_what_is_stored_under_a_version_is_counted(world: World, at: Clien
     # Two rows: the answer has a name under each version, and needs the newer one alone.
     grown = {need: after[need] - before[need] for need in after}
     keys, rest = grown.pop("secrets of keys"), grown
-    assert rest == {"retiring secrets of keys": 0, "passwords": 1, "kept answers": 2, "TSS": 0}
+    assert rest == {
+        "retiring secrets of keys": 0,
+        "passwords": 1,
+        "kept answers": 2,
+        "TSS": 0,
+        "letters that wait": 0,
+    }
     assert keys == 0, "one that did not say its version counted before, and counts still"
     old = await needs_of(world, 1)
     assert old["kept answers"] < after["kept answers"]
@@ -285,7 +291,11 @@ async def test_what_is_stored_under_a_version_is_counted(world: World, at: Clien
 
 async def test_every_stored_digest_says_its_version_or_is_reviewed() -> None:
     """A new column of bytes: does it hang on the pepper? Then it is counted for retirement."""
-    hanging = {"secret_digest": "pepper_version", "previous_digest": "previous_pepper_version"}
+    hanging = {
+        "secret_digest": "pepper_version",
+        "previous_digest": "previous_pepper_version",
+        "sealed": "pepper_version",
+    }
     reviewed = {
         ("audit_seals", "signature"),
         ("audit_seals", "leaves"),

@@ -16,6 +16,7 @@ SILENT = {
     "key_uses",
     "leak_reports",
     "log_messages",
+    "mails",
     "outbox_rows",
     "payer_periods",
     "pepper_holders",
@@ -24,8 +25,8 @@ SILENT = {
     "transaction_months",
     "users",
 }
-"""Reviewed: what records, counts, keeps answers, or is nobody's: no row tells their changes. Each
-signature is told by a signed message that says who made it."""
+"""Reviewed: what records, counts, keeps answers, waits to be sent, or is nobody's: no row tells
+their changes. Each signature is told by a signed message that says who made it."""
 TOLD = sorted(set(metadata.tables) - SILENT)
 
 

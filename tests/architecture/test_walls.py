@@ -22,7 +22,14 @@ SOURCE = Path(tillkeeper.__file__).parent
 LOGIN = "tillkeeper_app_tests"
 TABLES = sorted(metadata.tables)
 
-OF_NOBODY = {"audit_seals", "leak_reports", "pepper_holders", "rate_cells", "signing_authorities"}
+OF_NOBODY = {
+    "audit_seals",
+    "leak_reports",
+    "mails",
+    "pepper_holders",
+    "rate_cells",
+    "signing_authorities",
+}
 """Reviewed: what the installation has, and nobody sees but through doors."""
 WITHOUT_ENV_WALL = OF_NOBODY | {
     "agreements",
@@ -76,8 +83,10 @@ DOORS = {
     "is_needed",
     "lease_cell",
     "list_due_notices",
+    "list_key_keepers",
     "is_person_reached",
     "list_due_exports",
+    "is_still_keeper",
     "list_due_purges",
     "list_due_tss",
     "list_pepper_holders",
@@ -87,6 +96,7 @@ DOORS = {
     "list_signing_certificates",
     "list_stored_versions",
     "manages",
+    "post_mail",
     "reaches",
     "reaches_in",
     "record_refused_login",
@@ -96,9 +106,12 @@ DOORS = {
     "rotate_key",
     "set_password",
     "settle_leak",
+    "settle_mail",
     "sort_leaks",
     "sweep_kept_answers",
+    "sweep_mails",
     "sweep_rate_cells",
+    "take_mails",
     "wipe_kept_answers",
     "undo_transfer",
     "write_seal",

@@ -45,6 +45,8 @@ class House:
     """What has been counted and not yet written."""
     limits: Limits = field(default_factory=Limits)
     """How often each may ask; none where no rates are given."""
+    is_mail_on: bool = True
+    """Whether letters are written to anybody."""
     process_id: UUID = field(default_factory=uuid4)
     """What this process is called where processes tell which secrets they hold."""
     turns: Turns = field(default_factory=Turns)

@@ -8,6 +8,7 @@ from tillkeeper.schema.exports import exports
 from tillkeeper.schema.idempotency import kept_answers
 from tillkeeper.schema.key_uses import key_uses
 from tillkeeper.schema.leaks import leak_reports
+from tillkeeper.schema.mail import mails
 from tillkeeper.schema.organizations import organizations
 from tillkeeper.schema.people import memberships, users
 from tillkeeper.schema.peppers import pepper_holders
@@ -29,6 +30,7 @@ __all__ = (
     "key_uses",
     "leak_reports",
     "log_messages",
+    "mails",
     "memberships",
     "metadata",
     "organizations",

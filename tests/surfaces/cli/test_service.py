@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from post_office import MailServer
 from service import COMMAND as COMMAND_LINE
 from service import Service, bootstrap, environment, run, serving, starting, wait_until_well
 from world import ADDRESS
@@ -60,17 +61,42 @@ async def test_an_unknown_setting_is_refused_with_the_nearest_right_one(own_dir:
     assert not (own_dir / "postgres").exists()
 
 
+async def set_password(own_dir: Path) -> None:
+    process = await asyncio.create_subprocess_shell(
+        f"{COMMAND_LINE} password --email it@vendor.example",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        env={"TILLKEEPER_DATA_DIR": str(own_dir), "PATH": "/usr/bin:/bin"},
+    )
+    await process.communicate(b"correct horse battery staple\n")
+    assert process.returncode == 0
+
+
+async def test_a_service_sends_its_letters_to_the_mail_server_of_its_settings(
+    own_dir: Path, mail_server: MailServer
+) -> None:
+    made = await bootstrap(own_dir)
+    settings = {
+        "TILLKEEPER_MAIL": f"smtp://127.0.0.1:{mail_server.route.port}",
+        "TILLKEEPER_MAIL_FROM": "Kassen <no-reply@tills.example>",
+    }
+    async with serving(own_dir, **settings) as service, service.client() as client:
+        await set_password(own_dir)
+        await client.post("/keys/leaked", json={"text": made["api_secret"]})
+        assert await asyncio.to_thread(mail_server.has_some.wait, 60)
+    [envelope] = mail_server.envelopes
+    assert (envelope.mail_from, envelope.rcpt_tos) == (
+        "no-reply@tills.example",
+        ["it@vendor.example"],
+    )
+    assert isinstance(envelope.content, bytes)
+    assert made["api_secret"].encode() not in envelope.content
+
+
 async def test_a_password_set_at_the_machine_logs_its_person_in(own_dir: Path) -> None:
     made = await bootstrap(own_dir)
     async with serving(own_dir) as service:
-        process = await asyncio.create_subprocess_shell(
-            f"{COMMAND_LINE} password --email it@vendor.example",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            env={"TILLKEEPER_DATA_DIR": str(own_dir), "PATH": "/usr/bin:/bin"},
-        )
-        await process.communicate(b"correct horse battery staple\n")
-        assert process.returncode == 0
+        await set_password(own_dir)
         person = {"email": "IT@vendor.example", "password": "correct horse battery staple"}
         async with service.client() as client:
             answer = (await client.post("/auth", json=person)).json()

@@ -112,11 +112,12 @@ async def settle_leak(grant: Grant, leak: Leak) -> Settlement | None:
     return await _SETTLE(grant.tx, digest=leak.digest, key_id=leak.key_id)
 
 
-async def mark_leaked(grant: Grant, event: ApiKeyLeaked, at: datetime) -> None:
-    """Record that a secret was found, unless that was recorded within the hour."""
-    await _MARK(grant, event, key_id=event.api_key_id, new_leaked_at=at, quiet_since=at - _QUIET)
+async def mark_leaked(grant: Grant, event: ApiKeyLeaked, at: datetime) -> bool:
+    """Record that a secret was found; False where that was recorded within the hour."""
+    times = {"new_leaked_at": at, "quiet_since": at - _QUIET}
+    return await _MARK(grant, event, key_id=event.api_key_id, **times) is not None
 
 
-async def disable_leaked(grant: Grant, event: ApiKeyDisabledAsLeaked) -> None:
-    """Disable a key, and record it where it was enabled."""
-    await _DISABLE(grant, event, key_id=event.api_key_id)
+async def disable_leaked(grant: Grant, event: ApiKeyDisabledAsLeaked) -> bool:
+    """Disable a key and record it; False where it was disabled already."""
+    return await _DISABLE(grant, event, key_id=event.api_key_id) is not None

@@ -145,9 +145,7 @@ def _among(name: str) -> ColumnElement[bool]:
 
 _FIND = one_or_none(_ROW.where(*_THIS), Row)
 _IS_AT_HOME = (tss.c.home == func.signing_home()).label("is_at_home")
-_LOCK = one_or_none(
-    select(*tss.c, _IS_AT_HOME).where(*_THIS).with_for_update(key_share=True), Row
-)
+_LOCK = one_or_none(select(*tss.c, _IS_AT_HOME).where(*_THIS).with_for_update(key_share=True), Row)
 _LIST_OWNERS = many(
     select(tss.c.organization_id)
     .where(tss.c.id == bindparam("tss_id", type_=Uuid), tss.c.env == bindparam("env"))

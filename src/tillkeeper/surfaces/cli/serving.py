@@ -13,8 +13,12 @@ from tillkeeper.access.peppers import (
     tell_what_is_held,
 )
 from tillkeeper.app import make_service
+from tillkeeper.core.mail import parse_sender
 from tillkeeper.db import embedded
 from tillkeeper.domains.audit.jobs import OtherCluster, check_cluster
+from tillkeeper.domains.mail.jobs import Mailroom
+from tillkeeper.domains.mail.postmen import hire
+from tillkeeper.domains.mail.rendering import Letterhead
 from tillkeeper.installation import Installation
 from tillkeeper.keys import key_file
 from tillkeeper.logs import log
@@ -26,6 +30,7 @@ from tillkeeper.surfaces.worker.jobs import doing_jobs
 from tillkeeper.surfaces.worker.key_watch import KeyWatch
 
 _GRACE_SECONDS = 10
+_MAIL_EVERY_SECONDS = 1
 _WATCH_SECONDS = 1
 
 
@@ -95,10 +100,17 @@ async def serving(installation: Installation) -> AsyncGenerator[uvicorn.Server]:
 
 def _chores(settings: Settings) -> tuple[Chore, ...]:
     """Return what the service does; it watches the key file where its secrets come from one."""
+    chores = (*CHORES, _mailing(settings))
     if settings.pepper is not None:
-        return CHORES
+        return chores
     watch = KeyWatch(key_file(settings.data_dir))
-    return (*CHORES, Chore("watch the keys", _WATCH_SECONDS, watch.run))
+    return (*chores, Chore("watch the keys", _WATCH_SECONDS, watch.run))
+
+
+def _mailing(settings: Settings) -> Chore:
+    head = Letterhead(parse_sender(settings.mail_from), settings.base_url)
+    room = Mailroom(hire(settings.mail_route), head)
+    return Chore("send mail", _MAIL_EVERY_SECONDS, room.run)
 
 
 async def wait_for_the_end(server: uvicorn.Server, installation: Installation) -> bool:
