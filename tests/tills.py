@@ -31,10 +31,11 @@ class Till:
     tss_id: UUID = field(default_factory=uuid4)
     client_id: UUID = field(default_factory=uuid4)
     puk: str = ""
+    base: str = SIGN
 
     @property
     def path(self) -> str:
-        return f"{SIGN}/tss/{self.tss_id}"
+        return f"{self.base}/tss/{self.tss_id}"
 
     async def send(self, method: str, path: str, body: object = None, **query: Any) -> Any:  # noqa: ANN401
         """Send to what is below the TSS, expect 200, and return what is answered."""

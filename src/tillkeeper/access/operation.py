@@ -47,14 +47,13 @@ class House:
     """How often each may ask; none where no rates are given."""
     process_id: UUID = field(default_factory=uuid4)
     """What this process is called where processes tell which secrets they hold."""
+    turns: Turns = field(default_factory=Turns)
+    """Who signs with a TSS at the moment, and who waits for it."""
 
     def take_up(self, keyring: Keyring) -> None:
         """Work with other secrets from now on; whoever has begun goes on with those it has read."""
         self.keyring = self.passwords.keyring = keyring
         self.unit.take_up(keyring)
-
-    turns: Turns = field(default_factory=Turns)
-    """Who signs with a TSS at the moment, and who waits for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import threading
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -176,6 +177,30 @@ async def test_a_run_killed_in_the_middle_goes_on_without_a_double(
     summary = await run(server, customers(20), out)
     assert (len(kept(out)), len(server.organizations), summary.recovered) == (20, 20, 0)
     assert all(names == ["till-1"] for names in server.key_names.values())
+
+
+async def test_a_run_that_is_broken_off_lets_go_of_its_file_when_the_disk_has_the_line(
+    server: FakeServer, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, may_end, synced = threading.Event(), threading.Event(), list[int]()
+
+    def sync(descriptor: int) -> None:
+        begun.set()
+        may_end.wait(10)
+        synced.append(os.fstat(descriptor).st_ino)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    running = asyncio.create_task(run(server, customers(1), out))
+    await asyncio.to_thread(begun.wait, 10)
+    running.cancel()
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert not running.done()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert synced == [out.stat().st_ino]
+    assert (await run(server, customers(1), out)).skipped == 1
 
 
 async def test_an_answer_lost_on_the_way_is_asked_for_again(server: FakeServer, out: Path) -> None:

@@ -40,10 +40,23 @@ class KeyFile:
         csv.writer(text, lineterminator="\n").writerow((*cells, api_key.envs[0]))
         try:
             self._write(text.getvalue().encode())
-            await asyncio.to_thread(os.fsync, self._descriptor)
+            await self._sync()
         except OSError as error:
             sentence = f"The keys cannot be written, so nothing more is sent: {error}"
             raise KeyFileRefusal(sentence) from error
+
+    async def _sync(self) -> None:
+        """Return when the disk has it, also where the run is broken off meanwhile.
+
+        A file that is closed under a sync stays held until that ends, and a sync that begins after
+        it was closed may be of another file, under the same number.
+        """
+        syncing = asyncio.ensure_future(asyncio.to_thread(os.fsync, self._descriptor))
+        try:
+            await asyncio.shield(syncing)
+        except asyncio.CancelledError:
+            await asyncio.wait([syncing])
+            raise
 
     def _write(self, line: bytes) -> None:
         if os.write(self._descriptor, line) != len(line):
