@@ -19,7 +19,7 @@ from oracle import Verdict, effective_status, is_alive, is_visible, may_at_all, 
 from random_worlds import Drawn, draw
 from tillkeeper.access.operation import Actor, ActorKind, Operation, Target
 from tillkeeper.access.queries import Reached
-from tillkeeper.access.rights import READS, Right, rights_of_key, rights_of_role
+from tillkeeper.access.rights import EXPORTS, READS, Right, rights_of_key, rights_of_role
 from tillkeeper.core import errors
 from tillkeeper.core.env import Env
 from tillkeeper.core.errors import AccessDenied, Refusal
@@ -226,6 +226,13 @@ def check_the_first_rule_is_said(policy: ModuleType) -> None:
     assert str(AWAY) in policy.refusal_of(key(), Right.USER_READ, AWAY, None, Env.LIVE).sentence
 
 
+def check_a_grace_stops_neither_looks_nor_tills_nor_exports(policy: ModuleType) -> None:
+    goes_on = READS | EXPORTS | {Right.TRANSACTION_SIGN, Right.TRANSACTION_UPDATE}
+    for right in Right:
+        said = policy.refusal_of(key(is_suspended=True), right, OWN, MAIN, Env.LIVE)
+        assert isinstance(said, errors.OrganizationSuspended) is (right not in goes_on), right
+
+
 def check_the_house_itself_is_stopped_by_what_is_closed_alone(policy: ModuleType) -> None:
     for kind, right, env in product((ActorKind.OPERATOR, ActorKind.SYSTEM), Right, Env):
         actor = key(kind=kind, rights=frozenset())
@@ -233,7 +240,8 @@ def check_the_house_itself_is_stopped_by_what_is_closed_alone(policy: ModuleType
             assert policy.refusal_of(actor, right, target.organization_id, target, env) is None
         for status in OrganizationStatus:
             is_over = status in (OrganizationStatus.ARCHIVED, OrganizationStatus.PENDING_DELETION)
-            is_allowed = right in READS or right is Right.ORGANIZATION_SUSPEND or not is_over
+            is_open = right in READS | EXPORTS or right is Right.ORGANIZATION_SUSPEND
+            is_allowed = is_open or not is_over
             closed = Target(BELOW, BOTH, is_managed=True, status=status)
             assert (policy.refusal_of(actor, right, BELOW, closed, env) is None) is is_allowed
 
