@@ -6,8 +6,9 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from facts import ACTIVE, STATUSES, Actor, Key, State
-from oracle import Verdict, chain, is_visible, may_at_all
+from facts import ACTIVE, STATUSES, Actor, Key, State, Verdict
+from oracle import may_at_all
+from oracle_standing import chain, is_visible
 from random_worlds import Drawn
 from tillkeeper.access.rights import Right
 from world import Json

@@ -2,6 +2,8 @@
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from enum import Enum
+from typing import NamedTuple
 
 Id = Hashable
 
@@ -77,3 +79,31 @@ class Actor:
     env: str
     ip: str = "127.0.0.1"
     generation: int = 1
+
+
+class Verdict(Enum):
+    """Allowed, or one kind of refusal."""
+
+    ALLOW = 200
+    UNKNOWN = 401
+    """Nobody we know: no such credential, or a dead one."""
+    INVISIBLE = 404
+    """For this actor the thing does not exist."""
+    DENIED = 403
+    """The actor may see the organization, and may not do this to it."""
+    SUSPENDED = "403, suspended"
+    """The actor's own organization is suspended, or one above it is."""
+    WRONG_STATE = 409
+    """Allowed in general; not as things stand."""
+
+
+class Deed(NamedTuple):
+    """What is left to be judged of a deed whose actor is alive and sees the organization."""
+
+    actor: Actor
+    action: str
+    organization: Id
+    env: str
+    state: State
+    now: float
+    about: Id | None

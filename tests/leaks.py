@@ -12,7 +12,8 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from uuid import UUID
 
 from facts import Actor, Id, Key, State
-from oracle import NOTHING, Sight, is_alive, is_visible, rights_of, sees
+from oracle import NOTHING, Sight, sees
+from oracle_standing import is_alive, is_visible, rights_of
 from probes import unlimited
 from random_worlds import Drawn, mail_of
 from tillkeeper.access.operation import House

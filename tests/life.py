@@ -11,7 +11,9 @@ from uuid import UUID
 from asgi import Answered, call
 from facts import Actor, Id, Key, Organization, State
 from operations import Call, Route, expected, heard, routes_of
-from oracle import Sight, chain, handed_on, may, sees
+from oracle import Sight, may, sees
+from oracle_keys import handed_on
+from oracle_standing import chain
 from probes import unlimited
 from random_worlds import Drawn
 from room import Room

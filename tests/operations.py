@@ -12,17 +12,10 @@ from uuid import UUID
 from litestar import Litestar
 from litestar.routes import HTTPRoute
 
-from facts import Actor, Id, Key, State
-from oracle import (
-    Verdict,
-    chain,
-    effective_status,
-    handed_on,
-    is_above_maker,
-    is_visible,
-    may,
-    may_at_all,
-)
+from facts import Actor, Id, Key, State, Verdict
+from oracle import may, may_at_all
+from oracle_keys import handed_on, is_above_maker
+from oracle_standing import chain, effective_status, is_visible
 from world import ADDRESS, Json
 
 Said = tuple[int, str | None]

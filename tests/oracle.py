@@ -1,75 +1,30 @@
 """Who may do what, and who may see what: the rules, to be read without knowing the product.
 
-Nothing of the product is imported, here or in `facts`. Two questions are answered: `may` for one
-deed, `sees` for everything that may ever appear in an answer.
+Two questions are answered: `may` for one deed, `sees` for everything that may ever appear in an
+answer. Nothing of the product is imported, neither here nor in `facts`, what is judged by, in
+`oracle_standing`, who stands where, and in `oracle_keys`, what a key may hand on.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from enum import Enum
-from ipaddress import ip_address, ip_network
-from typing import NamedTuple
+from dataclasses import dataclass
 
-from facts import (
-    ACTIVE,
-    ARCHIVED,
-    PENDING_DELETION,
-    STATUSES,
-    SUSPENDED,
-    Actor,
-    Id,
-    Key,
-    Organization,
-    State,
+from facts import ARCHIVED, PENDING_DELETION, Actor, Deed, Id, Organization, State, Verdict
+from oracle_keys import judge_key
+from oracle_standing import (
+    ADDRESSES,
+    EXPORTS,
+    PEOPLE,
+    RANKS,
+    READS,
+    SIGNING,
+    TRANSACTIONS,
+    chain,
+    effective_status,
+    is_alive,
+    is_visible,
+    reach_of,
+    rights_of,
+    standing_of,
 )
-
-
-class Verdict(Enum):
-    """Allowed, or one kind of refusal."""
-
-    ALLOW = 200
-    UNKNOWN = 401
-    """Nobody we know: no such credential, or a dead one."""
-    INVISIBLE = 404
-    """For this actor the thing does not exist."""
-    DENIED = 403
-    """The actor may see the organization, and may not do this to it."""
-    SUSPENDED = "403, suspended"
-    """The actor's own organization is suspended, or one above it is."""
-    WRONG_STATE = 409
-    """Allowed in general; not as things stand."""
-
-
-READS = frozenset(
-    f"{noun}:read"
-    for noun in (
-        "organization", "user", "api_key", "billing_address", "audit", "access", "agreement",
-        "tss", "client", "transaction", "export", "fleet",
-    )
-)  # fmt: skip
-KEYS = frozenset(f"api_key:{verb}" for verb in ("create", "update", "delete", "rotate"))
-PEOPLE = frozenset({"user:invite", "user:delete"})
-ADDRESSES = frozenset(f"billing_address:{verb}" for verb in ("create", "update", "delete"))
-TREE = frozenset(
-    f"organization:{verb}"
-    for verb in (
-        "create", "administer", "update", "delete", "enable_env", "hand_over", "suspend",
-    )
-)  # fmt: skip
-TRANSACTIONS = frozenset({"transaction:sign", "transaction:update"})
-EXPORTS = frozenset({"export:create", "export:update", "export:cancel"})
-SIGNING = TRANSACTIONS | {f"{noun}:{v}" for noun in ("tss", "client") for v in ("create", "update")}
-"""What the keys of an organization do for it, and nobody else: no person, nobody from above."""
-EVERYTHING = (
-    READS | KEYS | PEOPLE | ADDRESSES | TREE | SIGNING | EXPORTS
-    | {"agreement:propose", "agreement:decide", "test_data:delete"}
-)  # fmt: skip
-
-OF_MANAGED_KEY = READS | KEYS | SIGNING | EXPORTS | {"agreement:decide"}
-OF_MANAGED = OF_MANAGED_KEY | PEOPLE
-OF_MONEY = frozenset({"organization:read", "billing_address:read"}) | ADDRESSES
-OF_MEMBER = READS - {"audit:read", "access:read"}
-RANKS = ("member", "billing", "admin", "owner")
 
 PROFILE_WRITES = (
     PEOPLE
@@ -78,7 +33,6 @@ PROFILE_WRITES = (
     | {"agreement:propose", "agreement:decide"}
 )
 """What changes an organization as a whole: where it is LIVE, a TEST key may not."""
-
 PART_OF = {"api_key:expire_secret": "api_key:rotate"}
 """Deeds without a right of their own: to end a retiring secret is part of rotating."""
 
@@ -124,106 +78,6 @@ def may_at_all(  # noqa: PLR0911, PLR0913, PLR0917 - the question in full
     if is_over and action not in READS | EXPORTS | {"organization:suspend"}:
         return Verdict.WRONG_STATE
     return Verdict.ALLOW
-
-
-class Deed(NamedTuple):
-    """What is left to be judged of a deed whose actor is alive and sees the organization."""
-
-    actor: Actor
-    action: str
-    organization: Id
-    env: str
-    state: State
-    now: float
-    about: Id | None
-
-
-def is_alive(actor: Actor, state: State, now: float) -> bool:
-    """Tell whether the credential is known and good at this moment, from this address."""
-    own = state.organizations.get(actor.organization)
-    if own is None or actor.env not in own.envs:
-        return False
-    if actor.kind == "user":
-        return (actor.organization, actor.id) in state.roles
-    key = state.keys.get(actor.id)
-    if key is None or (key.organization, key.env) != (actor.organization, actor.env):
-        return False
-    is_begun = key.not_before is None or key.not_before <= now
-    is_ended = key.expires_at is not None and key.expires_at <= now
-    is_retiring = actor.generation == key.generation - 1 and now < (key.retiring_ends_at or 0)
-    is_from_there = not key.allowed_ips or any(
-        ip_address(actor.ip) in ip_network(net) for net in key.allowed_ips
-    )
-    is_secret_good = actor.generation == key.generation or is_retiring
-    return key.is_enabled and is_begun and not is_ended and is_secret_good and is_from_there
-
-
-def chain(organization: Id, state: State) -> Iterator[Id]:
-    """Yield an organization, who manages or administers it, and who administers that one."""
-    above: Id | None = organization
-    while above is not None:
-        yield above
-        found = state.organizations[above]
-        above = found.manager or found.administrator
-
-
-def effective_status(organization: Id, state: State) -> str:
-    """Return the strictest status of the organization and all above it."""
-    found = {state.organizations[each].status for each in chain(organization, state)}
-    return max(found, key=STATUSES.index)
-
-
-def standing_of(organization: Id, state: State, now: float) -> str:
-    """Tell what an organization's own credentials are still good for: active, grace or ended."""
-    status = effective_status(organization, state)
-    if status != SUSPENDED:
-        return "active" if status == ACTIVE else "ended"
-    above = [state.organizations[each] for each in chain(organization, state)]
-    graces = [each.grace_ends_at or 0 for each in above if each.status == SUSPENDED]
-    return "grace" if min(graces) > now else "ended"
-
-
-def reaches(actor: Actor, organization: Id, state: State, now: float) -> bool:
-    """Tell whether the actor's rights flow down to an organization: never up, never sideways."""
-    own = actor.organization
-    if organization not in state.organizations or own not in chain(organization, state):
-        return False
-    if organization == own:
-        return True
-    if standing_of(own, state, now) != "active":
-        return False
-    reach = reach_of(actor, state)
-    if isinstance(reach, frozenset):
-        return organization in reach
-    is_managed_by_own = state.organizations[organization].manager == own
-    return {"self": False, "managed": is_managed_by_own, "all": True}[reach]
-
-
-def reach_of(actor: Actor, state: State) -> str | frozenset[Id]:
-    """Return how far the credential goes of what its organization reaches."""
-    return state.keys[actor.id].reach if actor.kind == "key" else "all"
-
-
-def is_visible(actor: Actor, action: str, organization: Id, state: State, now: float) -> bool:
-    """Within reach, and in the actor's env: only to enable a missing env one looks across."""
-    if not reaches(actor, organization, state, now):
-        return False
-    is_in_env = actor.env in state.organizations[organization].envs
-    return is_in_env or action == "organization:enable_env"
-
-
-def rights_of(actor: Actor, state: State) -> frozenset[str]:
-    """Return what the position, the role and the key's permissions all three allow."""
-    own = state.organizations[actor.organization]
-    if actor.kind == "key":
-        held = EVERYTHING if own.manager is None else OF_MANAGED_KEY
-        permissions = state.keys[actor.id].permissions
-        held = held if permissions is None else held & permissions
-    else:
-        role = state.roles[actor.organization, actor.id]
-        held = {"billing": OF_MONEY, "member": OF_MEMBER}.get(role, EVERYTHING)
-        held = held if own.manager is None else held & OF_MANAGED
-    return held - {"organization:administer"} if own.administrator is not None else held
 
 
 def fits(deed: Deed) -> bool:
@@ -276,79 +130,6 @@ def judge_object(deed: Deed) -> Verdict:
         case key if key.startswith("api_key:") and deed.about is not None:
             return judge_key(deed, key.removeprefix("api_key:"))
     return Verdict.WRONG_STATE if is_wrong else Verdict.ALLOW
-
-
-def judge_key(deed: Deed, verb: str) -> Verdict:
-    """A key is seen in its organization and env alone; what is managed above is changed there."""
-    actor, state, now = deed.actor, deed.state, deed.now
-    key = state.keys.get(deed.about)
-    if key is None or (key.organization, key.env) != (deed.organization, actor.env):
-        return Verdict.INVISIBLE
-    if verb == "read":
-        return Verdict.ALLOW
-    if key.manager is not None and actor.organization not in chain(key.manager, state):
-        return Verdict.DENIED
-    if verb in ("update", "rotate") and is_above_maker(actor, key, state):
-        return Verdict.DENIED
-    is_retiring = key.retiring_ends_at is not None and key.retiring_ends_at > now
-    is_over = key.expires_at is not None and key.expires_at <= now
-    if verb == "rotate" and (is_retiring or is_over or not key.is_enabled):
-        return Verdict.WRONG_STATE
-    return Verdict.ALLOW
-
-
-def handed_on(actor: Actor, key: Key, state: State, *, named: frozenset[str]) -> Key:
-    """Return a new key with what its maker hands on where it does not name it."""
-    reach, is_own = reach_of(actor, state), key.organization == actor.organization
-    is_limited = actor.kind == "key" and state.keys[actor.id].permissions is not None
-    if "permissions" not in named and is_limited:
-        key = replace(key, permissions=rights_of(actor, state))
-    if "reach" not in named and reach != "all":
-        key = replace(key, reach=reach if is_own else "self")
-    maker = state.keys.get(actor.id)
-    if maker is not None and "expires_at" not in named:
-        key = replace(key, expires_at=maker.expires_at)
-    if maker is not None and "allowed_ips" not in named:
-        key = replace(key, allowed_ips=maker.allowed_ips)
-    return key
-
-
-def is_above_maker(actor: Actor, key: Key, state: State) -> bool:
-    """Tell whether a key holds more, reaches further, lasts longer or is open to more addresses
-    than who makes, widens or rotates it.
-    """
-    maker = state.keys.get(actor.id)
-    if maker is not None and (outlives(key, maker) or is_open_wider(key, maker)):
-        return True
-    is_limited = actor.kind == "key" and state.keys[actor.id].permissions is not None
-    everything = EVERYTHING if is_limited else frozenset()
-    wanted = everything if key.permissions is None else key.permissions
-    if not wanted <= rights_of(actor, state):
-        return True
-    reach, is_own = reach_of(actor, state), key.organization == actor.organization
-    if key.reach == "self" or reach == "all":
-        return False
-    if isinstance(reach, frozenset):
-        return not (isinstance(key.reach, frozenset) and key.reach <= reach | {actor.organization})
-    return not (reach == key.reach == "managed" and is_own)
-
-
-def outlives(key: Key, maker: Key) -> bool:
-    """Tell whether a key works on when its maker has ended."""
-    if maker.expires_at is None:
-        return False
-    return key.expires_at is None or key.expires_at > maker.expires_at
-
-
-def is_open_wider(key: Key, maker: Key) -> bool:
-    """Tell whether a key is good from an address that its maker's is not good from."""
-    if not maker.allowed_ips or not key.allowed_ips:
-        return bool(maker.allowed_ips)
-    nets = [ip_network(each) for each in maker.allowed_ips]
-    return not all(
-        any(net.version == one.version and one.subnet_of(net) for net in nets)  # type: ignore[arg-type]
-        for one in map(ip_network, key.allowed_ips)
-    )
 
 
 def judge_removal(deed: Deed) -> Verdict:

@@ -15,7 +15,9 @@ from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 import facts
-from oracle import Verdict, effective_status, is_alive, is_visible, may_at_all, standing_of
+from facts import Verdict
+from oracle import may_at_all
+from oracle_standing import effective_status, is_alive, is_visible, standing_of
 from random_worlds import Drawn, draw
 from tillkeeper.access.operation import Actor, ActorKind, Operation, Target
 from tillkeeper.access.queries import Reached

@@ -10,8 +10,9 @@ from random import Random
 from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
-from facts import Actor, Key, State
-from oracle import Verdict, chain, is_alive, may, reaches, sees, standing_of
+from facts import Actor, Key, State, Verdict
+from oracle import may, sees
+from oracle_standing import chain, is_alive, reaches, standing_of
 from random_worlds import Drawn
 from tenant_rows import Rows, child_of, row_of
 from tillkeeper.access import queries

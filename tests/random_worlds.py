@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from facts import STATUSES, Actor, Id, Key, Organization, State
-from oracle import RANKS, chain
+from oracle_standing import RANKS, chain
 from tillkeeper.access.rights import Right
 from tillkeeper.core import secrets
 from tillkeeper.core.env import Env

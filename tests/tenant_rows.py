@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from oracle import chain
+from oracle_standing import chain
 from random_worlds import Drawn
 from tillkeeper.schema import metadata
 from world import Connection

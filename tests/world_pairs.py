@@ -6,7 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from facts import Actor, Id, Key, Organization, State
-from oracle import chain, is_alive, is_manned, sees, standing_of
+from oracle import is_manned, sees
+from oracle_standing import chain, is_alive, standing_of
 from probes import unlimited
 from random_worlds import Drawn, draw
 from tillkeeper.core import secrets

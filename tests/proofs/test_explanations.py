@@ -8,9 +8,9 @@ import pytest
 from amounts import AMOUNTS, record_figure
 from asgi import call
 from explained import Curious, Question, grant, most
-from facts import Actor
+from facts import Actor, Verdict
 from operations import Call, Route, routes_of
-from oracle import Verdict, may_at_all
+from oracle import may_at_all
 from random_worlds import Drawn, draw
 from room import Room
 from tillkeeper.access.rights import Right

@@ -25,7 +25,7 @@ from amounts import AMOUNTS, record_figure
 from facts import Actor
 from life import DEEDS, ROUTES, Deed, Life
 from operations import Call, expected
-from oracle import is_alive, reaches, standing_of
+from oracle_standing import is_alive, reaches, standing_of
 from random_worlds import draw
 from room import Room, committing, furnish
 from tillkeeper.access.rights import Right
