@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 )
 
 from amounts import AMOUNTS, record_figure
-from facts import Actor
+from facts import Actor, Id
 from life import DEEDS, ROUTES, Deed, Life
 from operations import Call, expected
 from oracle_standing import is_alive, reaches, standing_of
@@ -147,8 +147,15 @@ class Machine(RuleBasedStateMachine):
             return
         for each in state.organizations.values():
             is_fit = each.manager is None and "LIVE" in each.envs
-            if is_fit and reaches(actor, each.id, state, now):
+            is_circle = self.is_circle(each.id, to=organization)
+            if is_fit and not is_circle and reaches(actor, each.id, state, now):
                 yield each.id  # type: ignore[misc]
+
+    def is_circle(self, payer: Id | None, *, to: UUID) -> bool:
+        """Tell whether a payer is billed to the organization that it is to pay for."""
+        while payer is not None and payer != to:
+            payer = self.life.state.organizations[payer].payer
+        return payer == to
 
 
 @asynccontextmanager
