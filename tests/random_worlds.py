@@ -215,7 +215,7 @@ def rows_of(world: Drawn, digest: Any) -> Iterator[tuple[str, list[dict[str, Any
     yield (
         "billing_addresses",
         [
-            {"organization_id": of, "id": address, "recipient": "Till"}
+            {"organization_id": of, "id": address, "recipient": "Billing"}
             | place_of(address)
             | made_at
             for address, of in state.addresses.items()
