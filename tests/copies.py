@@ -10,6 +10,8 @@ from uuid import uuid4
 
 import asyncpg
 
+from eyes import FromDatabase
+from leaks import watched
 from ledger import LOGIN, Ledger
 from tillkeeper.access.operation import House
 from tillkeeper.app import make_service
@@ -40,10 +42,12 @@ class Copy:
     @asynccontextmanager
     async def till(self, till: Till, secret: dict[str, str]) -> AsyncGenerator[Till]:
         """Lend the same till, that asks this service now, with the same key."""
-        async with client_of(make_service(self.house)) as http:
+        eyes = FromDatabase(self.url)
+        async with client_of(watched(make_service(self.house), eyes)) as http:
             answer = await http.post("/auth", json=secret)
             http.headers["authorization"] = f"Bearer {answer.json()['access_token']}"
             yield replace(till, http=http)
+        await eyes.close()
 
     async def declare(self, wanted: int | None = None) -> Skip:
         """Do what `tillkeeper audit restored` does."""

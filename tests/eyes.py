@@ -98,12 +98,10 @@ class FromDatabase:
                 assert isinstance(facts, Facts)
                 seen, called = _sight(exchange, facts)
                 tokens, names = tokens.without(seen), names | called
-            found = []
+            found, shown = await _signed(connection, exchange, tokens, (before, after))
             if tokens.ids or tokens.mails or tokens.keys:
                 rows = await connection.fetch(_EXISTING, *tokens.lists)
-                found = [row[0] for row in rows]
-            if tokens.ids or tokens.serials:
-                found += await _signed_unseen(connection, exchange, tokens, (before, after))
+                found += [row[0] for row in rows if row[0] not in shown]
         return found + _names_said(exchange, set(after.names.values()), names)
 
     @asynccontextmanager
@@ -123,20 +121,25 @@ class FromDatabase:
         return self._read[1]
 
 
-async def _signed_unseen(
+async def _signed(
     connection: Connection, exchange: Exchange, tokens: Tokens, moments: tuple[object, ...]
-) -> list[str]:
-    """Return what tills have made that the caller may not see. Ids are unique within an
-    organization and env alone: one that is the caller's too is no leak.
+) -> tuple[list[str], set[str]]:
+    """Return what tills have made that the caller may not see, and what it may.
+
+    Their ids are chosen by who makes them, and unique within an organization and env alone: one
+    that is the caller's too is no leak, whatever else is called so.
     """
+    if not (tokens.ids or tokens.serials):
+        return [], set()
     rows = await connection.fetch(_SIGNED, list(tokens.ids), list(tokens.serials))
-    unseen: set[str] = set()
-    seen: set[str] = set()
-    for thing in (Signed(*row) for row in rows):
-        facts = [each for each in moments if isinstance(each, Facts)]
-        shown = any(is_shown(exchange, each.state, time.time(), thing) for each in facts)
-        (seen if shown else unseen).add(thing.name)
-    return sorted(unseen - seen)
+    facts = [each for each in moments if isinstance(each, Facts)]
+    things = {Signed(*row) for row in rows}
+    shown = {
+        thing.name
+        for thing in things
+        if any(is_shown(exchange, each.state, time.time(), thing) for each in facts)
+    }
+    return sorted({thing.name for thing in things} - shown), shown
 
 
 async def _load(connection: Connection, roots: list[UUID]) -> Facts:

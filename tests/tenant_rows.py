@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     Enum,
     Integer,
@@ -23,6 +24,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from oracle_standing import chain
 from random_worlds import Drawn
+from tillkeeper.core.days import DAYS_AT_MOST
 from tillkeeper.schema import metadata
 from world import Connection
 
@@ -32,7 +34,10 @@ TENANT_TABLES = [
     for name, table in metadata.tables.items()
     if name == "organizations" or "organization_id" in table.c
 ]
-CHOSEN: dict[str, dict[str, Any]] = {"tss": {"state": "INITIALIZED"}}
+CHOSEN: dict[str, dict[str, Any]] = {
+    "tss": {"state": "INITIALIZED"},
+    "transaction_months": {"started": [0] * DAYS_AT_MOST},
+}
 """What the check of a table wants instead of the first value of a column's type."""
 _ALLOWED = """
 SELECT c.column_name::text FROM information_schema.columns c
@@ -152,6 +157,10 @@ def _blind_updates(table: Table, columns: list[str]) -> Iterator[Blind]:
         value = column.type.enums[0]  # type: ignore[attr-defined]
         yield Blind(table.name, f"UPDATE {table.name} SET {column.name} = '{value}'")  # noqa: S608
         return
+    for name in (name for name in columns if isinstance(table.c[name].type, ARRAY)):
+        value = "{" + ",".join(map(str, CHOSEN[table.name][name])) + "}"
+        yield Blind(table.name, f"UPDATE {table.name} SET {name} = '{value}'")  # noqa: S608
+        return
     assert not columns, f"no constant is known for an update of {table.name}"
 
 
@@ -166,7 +175,7 @@ def _is_wanted(column: Column[Any]) -> bool:
     return not (column.nullable or is_given)
 
 
-def _value(column: Column[Any], world: Drawn) -> object:  # noqa: PLR0911 - one for each type
+def _value(column: Column[Any], world: Drawn) -> object:  # noqa: C901, PLR0911 - one for each type
     match column.type:
         case Uuid():
             return world.uuid()
@@ -176,6 +185,8 @@ def _value(column: Column[Any], world: Drawn) -> object:  # noqa: PLR0911 - one 
             return f"\\x{world.uuid().hex}"
         case DateTime():
             return datetime.fromtimestamp(world.rng.randrange(10**9, 2 * 10**9), UTC)
+        case Date():
+            return date.fromordinal(world.rng.randrange(700_000, 800_000))
         case JSONB():
             return {}
         case ARRAY():

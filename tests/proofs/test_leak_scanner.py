@@ -28,6 +28,7 @@ UNWATCHED = {
     "arena.py": "races are won within the time that reading takes",
     "proofs/test_cancellations.py": "it breaks half of them off, and compares the rest itself",
     "service.py": "a process of its own, as people run it: the same code, past our reach",
+    "surfaces/cli/test_sample_tills.py": "another such process",
 }
 """Where tests ask a service that is not watched, and why."""
 

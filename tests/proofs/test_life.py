@@ -73,8 +73,9 @@ class Machine(RuleBasedStateMachine):
         deed, unique = DEEDS[name], f"{seed:x}-{time.monotonic_ns():x}"
         drawn = self.draw(name, deed, unique)
         for _ in range(_TRIES if self.rng.random() < 0.7 else 0):
-            is_whole = name != "change the payer" or drawn.limits
-            if is_whole and expected(drawn, self.life.state, time.time()) == [(200, None)]:
+            if self.is_whole(name, drawn) and expected(drawn, self.life.state, time.time()) == [
+                (200, None)
+            ]:
                 break
             drawn = self.draw(name, deed, unique)
         if name == "change the payer" and not drawn.limits:
@@ -83,6 +84,15 @@ class Machine(RuleBasedStateMachine):
         self.stage.wait(self.life.do(deed, drawn))
         self.stage.steps += 1
         assert len(self.life.wrong) == before, self.life.wrong[-1]
+
+    def is_whole(self, name: str, drawn: Call) -> bool:
+        """Tell whether a drawn deed changes anything: a payer is named, an env is a new one."""
+        if name == "change the payer":
+            return bool(drawn.limits)
+        state = self.life.state
+        return (
+            name != "enable LIVE" or drawn.env not in state.organizations[drawn.organization].envs
+        )
 
     def draw(self, name: str, deed: Deed, unique: str) -> Call:
         """Draw who does it to what: most of the time it is tried until somebody may."""

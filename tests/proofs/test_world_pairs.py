@@ -49,7 +49,7 @@ async def test_what_is_out_of_sight_changes_no_answer(room: Room) -> None:
 
 async def test_a_difference_in_what_is_seen_is_found(room: Room) -> None:
     """The comparison itself: another name of the actor's own organization must be noticed."""
-    pairs = [draw_pair(Random(number)) for number in range(14)]  # noqa: S311
+    pairs = [draw_pair(Random(number)) for number in range(30)]  # noqa: S311
     for pair in pairs:
         _, actor = pair.actors
         pair.right.extras[actor.organization] = {"name": "Another"}

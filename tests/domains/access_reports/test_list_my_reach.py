@@ -6,6 +6,9 @@ from world import World
 
 CHARACTERS = ("vendor_live", "vendor_test", "vendor_member", "enterprise_live", "shop_live")
 
+EXPORTING = {"export:create", "export:update", "export:cancel"}
+"""What was signed has to be shown for years, whatever becomes of the shop."""
+
 
 @pytest.mark.parametrize("character", CHARACTERS)
 async def test_reach_list_and_count_agree(world: World, character: str) -> None:
@@ -40,15 +43,14 @@ async def test_pages_by_cursor_hold_everything_once(world: World) -> None:
     assert sorted(found) == ["Branch", "Enterprise", "Kiosk", "Shop", "Vendor"]
 
 
-async def test_archived_organizations_are_reached_and_only_read(world: World) -> None:
+async def test_archived_organizations_are_reached_read_and_exported(world: World) -> None:
     url = f"/organizations/{world.enterprise}/status"
     await world.vendor_live.post(url, json={"status": "archived"})
     reached = (await world.vendor_live.get("/me/reach")).json()["data"]
     rights = {each["name"]: set(each["rights"]) for each in reached}
     for name in ("Enterprise", "Branch"):
-        assert {right for right in rights[name] if not right.endswith(":read")} == {
-            "organization:suspend"
-        }
+        writing = {right for right in rights[name] if not right.endswith(":read")}
+        assert writing == {"organization:suspend", *EXPORTING}
     assert "organization:update" in rights["Shop"]
 
 

@@ -6,6 +6,7 @@ READS = [
     "billing_address:read",
     "client:read",
     "export:read",
+    "fleet:read",
     "organization:read",
     "transaction:read",
     "tss:read",
