@@ -49,7 +49,8 @@ async def test_a_row_says_of_a_tss_what_those_above_want_to_know(world: World) -
     till, _ = await two(world)
     later = Till(world.shop_test)
     await later.send("PUT", "", {"replaces": str(till.tss_id)})
-    row, successor, _ = await fleet(world.vendor_test, world.vendor)
+    rows = {each["_id"]: each for each in await fleet(world.vendor_test, world.vendor)}
+    row, successor = rows[str(till.tss_id)], rows[str(later.tss_id)]
     shown = await till.send("GET", "")
     assert row == {
         "_id": str(till.tss_id),
