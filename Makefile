@@ -11,6 +11,9 @@ UV := .uv/bin/uv
 BIN := .venv/bin
 VENDOR := src/tillkeeper/surfaces/http/static/vendor
 PYTEST := PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(BIN)/pytest
+# Each worker starts a PostgreSQL of its own; a file stays with one.
+WORKERS ?= 2
+ALL := -q -n $(WORKERS) --dist loadfile
 OLDER_PG ?= /usr/lib/postgresql/15/bin
 
 # Where `make run` keeps its data. As root the database runs as an unprivileged user, who must be
@@ -46,10 +49,10 @@ run: setup ## Start the service; on an empty database provision the sample vendo
 
 test: setup ## Run every test; the behaviour again on an older PostgreSQL, where the machine has one
 	@.ci/softhsm
-	$(PYTEST) -q
+	$(PYTEST) $(ALL)
 	@if [ -x $(OLDER_PG)/postgres ]; then \
 	  echo "Again on $$($(OLDER_PG)/postgres --version)"; \
-	  TILLKEEPER_TEST_PG_BIN=$(OLDER_PG) $(PYTEST) -q tests/domains tests/test_installation.py; fi
+	  TILLKEEPER_TEST_PG_BIN=$(OLDER_PG) $(PYTEST) $(ALL) tests/domains tests/test_installation.py; fi
 
 proof: setup ## Prove every promise at the large amounts (half an hour on two cores), report in docs/proof
 	$(BIN)/python tests/proofs

@@ -13,7 +13,9 @@ from world import KEY, World, said
 STALE = (412, "E_STALE")
 ROUTES = [route for route in routes_of(make_apps()) if not route.is_public]
 UPDATE = next(route for route in ROUTES if route.name == "updateOrganization")
-CONDITIONAL = [route for route in ROUTES if "resource" in route.handler.opt]
+CONDITIONAL = sorted(
+    (route for route in ROUTES if "resource" in route.handler.opt), key=lambda route: route.name
+)
 COLLECTIONS = {
     "createOrganization",
     "provisionOrganization",

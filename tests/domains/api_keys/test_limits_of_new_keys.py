@@ -10,6 +10,7 @@ INVALID = (400, "E_FAILED_SCHEMA_VALIDATION")
 DENIED = (403, "E_ACCESS_DENIED")
 NO_ORGANIZATION = (404, "E_ORGANIZATION_NOT_FOUND")
 SOON = int(time.time()) + 3600
+BOUNDS: list[Json] = [{"expires_at": SOON}, {"allowed_ips": ["127.0.0.0/8"]}]
 LIMITS = {
     "expires_at": SOON + 10,
     "not_before": 0,
@@ -208,7 +209,7 @@ async def test_a_key_for_some_addresses_makes_none_for_others(world: World) -> N
     assert (await maker.patch(one, json={"allowed_ips": None})).json()["allowed_ips"] == ips
 
 
-@pytest.mark.parametrize("bound", [{"expires_at": SOON}, {"allowed_ips": ["127.0.0.0/8"]}], ids=str)
+@pytest.mark.parametrize("bound", BOUNDS, ids=["end", "addresses"])
 async def test_a_bounded_key_only_disables_what_is_not_so_bounded(
     world: World, bound: Json
 ) -> None:
@@ -224,7 +225,7 @@ async def test_a_bounded_key_only_disables_what_is_not_so_bounded(
     assert (await maker.post(f"{path(world)}/{own}/rotate", json={})).status_code == 200
 
 
-@pytest.mark.parametrize("bound", [{"expires_at": SOON}, {"allowed_ips": ["127.0.0.0/8"]}], ids=str)
+@pytest.mark.parametrize("bound", BOUNDS, ids=["end", "addresses"])
 async def test_keys_made_in_bulk_are_bounded_as_their_maker(world: World, bound: Json) -> None:
     maker = await world.enter_as(world.vendor, world.vendor_live, **bound)
     shop = ADDRESS | {"name": "New", "managed_by_organization_id": str(world.vendor)}

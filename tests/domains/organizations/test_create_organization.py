@@ -228,7 +228,7 @@ async def test_a_managed_payer_is_refused_in_whatever_env_it_is(world: World) ->
     ("wrong", "where"),
     [
         ({"colour": "red"}, "body"),
-        ({"_id": str(uuid4())}, "body"),
+        ({"_id": str(UUID(int=7))}, "body"),
         ({"name": "AB"}, "body.name"),
         ({"name": "A" * 256}, "body.name"),
         ({"name": None}, "body.name"),

@@ -164,7 +164,7 @@ async def test_what_cannot_be_seen_cannot_be_changed(world: World) -> None:
     ("wrong", "where"),
     [
         ({"colour": "red"}, "body"),
-        ({"_id": str(uuid4())}, "body"),
+        ({"_id": str(UUID(int=7))}, "body"),
         ({"name": None}, "body.name"),
         ({"name": "AB"}, "body.name"),
         ({"country_code": "XKX"}, "body.country_code"),
