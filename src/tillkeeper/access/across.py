@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from litestar.params import QueryParameter
-from sqlalchemy import ColumnElement, Table, Uuid, bindparam
+from sqlalchemy import ColumnElement, Table, Uuid, bindparam, or_
 
 from tillkeeper.access.policy import Grant
 from tillkeeper.schema import organizations
@@ -20,8 +20,9 @@ IncludeManaged = Annotated[
 _ID = bindparam("organization_id", type_=Uuid)
 # Whose rows they are decides by which index organizations are walked; the walls know the rest.
 _SCOPES = {
-    "root": organizations.c.root_organization_id,
-    "main": organizations.c.main_organization_id,
+    "root": organizations.c.root_organization_id == _ID,
+    # A managed organization reaches nobody but itself.
+    "main": or_(organizations.c.main_organization_id == _ID, organizations.c.id == _ID),
 }
 
 
@@ -39,11 +40,11 @@ class Across:
         owner = table.c.organization_id
         self._pages = {"one": Page(rows.where(owner == _ID), orders=orders, **filters)} | {
             scope: Page(
-                rows.join(organizations, organizations.c.id == owner).where(column == _ID),
+                rows.join(organizations, organizations.c.id == owner).where(is_within),
                 orders=orders,
                 **filters,
             )
-            for scope, column in _SCOPES.items()
+            for scope, is_within in _SCOPES.items()
         }
 
     def of(self, grant: Grant, *, is_across: bool) -> Page:

@@ -138,6 +138,8 @@ async def test_lists_are_of_the_own_organization_until_asked_for_more(
     assert sorted(across) == sorted([own, world.shop, world.branch])
     below = f"organization_id={world.enterprise}&include_managed=true"
     assert await owners(world.vendor_test, below) == [world.branch]
+    shop = f"organization_id={world.shop}&include_managed=true"
+    assert await owners(world.vendor_test, shop) == [world.shop]
     assert await owners(world.enterprise_test, "include_managed=true") == [world.branch]
     assert await owners(world.shop_test, "include_managed=true") == [own]
     assert await owners(world.vendor_live, "include_managed=true") == []
