@@ -218,6 +218,8 @@ def _telling(exchange: Exchange, actor: Actor, state: State) -> State:
 
 def _across(actor: Actor, state: State, now: float, found: Sight) -> Sight:
     """Add what lacks the env: to enable it one looks across, and the audit tells of that."""
+    if not is_alive(actor, state, now):
+        return found
     missing = "organization:enable_env"
     others = {each for each in state.organizations if is_visible(actor, missing, each, state, now)}
     return replace(found, bare_ids=found.bare_ids | others)
