@@ -20,7 +20,7 @@ from tillkeeper.core.errors import (
 from tillkeeper.core.sign_wire import API_VERSION, LooseMetadata, merged
 from tillkeeper.core.status import ExportState
 from tillkeeper.domains.clients.queries import find_client
-from tillkeeper.domains.exports import queries, rules
+from tillkeeper.domains.exports import changes, queries, rules
 from tillkeeper.domains.exports.events import ExportCancelled, ExportCreated, ExportUpdated
 from tillkeeper.domains.exports.queries import Row
 from tillkeeper.domains.exports.rules import Filters
@@ -70,7 +70,7 @@ async def create_export(grant: Grant, tss_id: UUID, export_id: UUID, filters: Fi
         "upto_counter": held.signature_counter,
         "time_request": _now(grant),
     }
-    created = await queries.insert_export(
+    created = await changes.insert_export(
         grant, ExportCreated(export_id=export_id, tss_id=tss_id), row
     )
     if created is None:
@@ -106,7 +106,7 @@ async def cancel_export(grant: Grant, tss_id: UUID, export_id: UUID) -> Export:
     """Cancel an export that is under way."""
     await get_export(grant, tss_id, export_id)
     event = ExportCancelled(export_id=export_id, tss_id=tss_id)
-    cancelled = await queries.cancel_export(grant, event, _now(grant))
+    cancelled = await changes.cancel_export(grant, event, _now(grant))
     if cancelled is None:
         raise CancelExport
     return shown(grant, cancelled)
@@ -121,7 +121,7 @@ async def label_export(
     labels = merged(found.metadata, metadata)
     if labels != found.metadata:
         event = ExportUpdated(export_id=export_id, tss_id=tss_id)
-        await queries.label_export(grant, event, labels)
+        await changes.label_export(grant, event, labels)
     return labels
 
 

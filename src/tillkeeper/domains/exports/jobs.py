@@ -11,7 +11,7 @@ from tillkeeper.access.operator import do_chore
 from tillkeeper.access.policy import Grant, require
 from tillkeeper.access.rights import Right
 from tillkeeper.core.env import Env
-from tillkeeper.domains.exports import queries, rules
+from tillkeeper.domains.exports import changes, queries, rules
 from tillkeeper.domains.exports.actions import KIND
 from tillkeeper.domains.exports.archive import Entry, write_archive
 from tillkeeper.domains.exports.events import ExportCompleted, ExportExpired, ExportFailed
@@ -47,7 +47,7 @@ async def make_export(house: House, subject: Subject) -> None:
     """
     tss_id, export_id = subject.about
     async with _granted(house, subject.organization_id, subject.env) as grant:
-        taken = await queries.take_export(grant, tss_id, export_id, _now(grant))
+        taken = await changes.take_export(grant, tss_id, export_id, _now(grant))
     if taken is None:
         return
     path = f"{taken.organization_id}/{taken.env}/exports/{taken.id}-{taken.fence}.tar"
@@ -88,7 +88,7 @@ async def _entries(
     filters, number = Filters.read(taken.filters), 0
     for after, upto in windows:
         async with _granted(house, taken.organization_id, taken.env) as grant:
-            if not await queries.go_on(grant, taken, min(upto, taken.upto_counter)):
+            if not await changes.go_on(grant, taken, min(upto, taken.upto_counter)):
                 raise Abandoned
             messages = await _read(grant, taken, filters, after, upto)
         number += len(messages)
@@ -123,7 +123,7 @@ async def _read(grant: Grant, taken: Row, filters: Filters, after: int, upto: in
 async def _complete(house: House, taken: Row, path: str) -> None:
     event = ExportCompleted(export_id=taken.id, tss_id=taken.tss_id)
     async with _granted(house, taken.organization_id, taken.env) as grant:
-        completed = await queries.complete_export(grant, event, taken, path=path, now=_now(grant))
+        completed = await changes.complete_export(grant, event, taken, path=path, now=_now(grant))
     if completed is None:
         raise Abandoned
 
@@ -132,7 +132,7 @@ async def _fail(house: House, subject: Subject, code: str) -> None:
     tss_id, export_id = subject.about
     event = ExportFailed(export_id=export_id, tss_id=tss_id, exception=code)
     async with _granted(house, subject.organization_id, subject.env) as grant:
-        await queries.fail_export(grant, event, _now(grant))
+        await changes.fail_export(grant, event, _now(grant))
 
 
 async def tidy_exports(house: House, *, now: int | None = None) -> None:
@@ -157,7 +157,7 @@ async def _expire(house: House, due: Due) -> None:
         if found is None or found.file_path is None:
             return
         await house.files.delete(found.file_path)
-        await queries.expire_export(grant, ExportExpired(export_id=due.id, tss_id=due.tss_id))
+        await changes.expire_export(grant, ExportExpired(export_id=due.id, tss_id=due.tss_id))
 
 
 @asynccontextmanager

@@ -1,6 +1,5 @@
 """Exports in the database, and the messages that go into them."""
 
-from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -17,30 +16,20 @@ from sqlalchemy import (
     func,
     or_,
     select,
-    update,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from tillkeeper.access.across import Across
 from tillkeeper.access.policy import Grant
-from tillkeeper.access.trail import change
 from tillkeeper.core.env import Env
 from tillkeeper.core.order import Order
 from tillkeeper.core.status import ExportState, TssState
 from tillkeeper.db.pool import Tx
-from tillkeeper.domains.exports.events import (
-    ExportCancelled,
-    ExportCompleted,
-    ExportCreated,
-    ExportExpired,
-    ExportFailed,
-    ExportUpdated,
-)
-from tillkeeper.domains.exports.rules import KEPT_SECONDS, Filters
+from tillkeeper.domains.exports.rules import Filters
 from tillkeeper.domains.exports.wire import OrderBy
 from tillkeeper.schema import exports, log_messages, transactions, tss
 from tillkeeper.schema.exports import EXPORT_STATE
-from tillkeeper.sql import given, many, one_or_none
+from tillkeeper.sql import many, one_or_none
 
 
 class Row(Struct, kw_only=True):
@@ -101,139 +90,58 @@ class Yes(Struct):
     is_so: bool
 
 
-_e, _m = exports.c, log_messages.c
+EXPORT, _m = exports.c, log_messages.c
 _GRANTED = (
-    _e.organization_id == bindparam("organization_id", type_=Uuid),
-    _e.env == bindparam("env"),
-    _e.tss_id == bindparam("tss_id", type_=Uuid),
+    EXPORT.organization_id == bindparam("organization_id", type_=Uuid),
+    EXPORT.env == bindparam("env"),
+    EXPORT.tss_id == bindparam("tss_id", type_=Uuid),
 )
-_THIS = (*_GRANTED, _e.id == bindparam("export_id", type_=Uuid))
+THIS = (*_GRANTED, EXPORT.id == bindparam("export_id", type_=Uuid))
 
 
-def _as(state: ExportState) -> ColumnElement[Any]:
+def in_state(state: ExportState) -> ColumnElement[Any]:
+    """Return a state as the column compares and takes it."""
     return cast(state.value, EXPORT_STATE)
 
 
-_IS_OPEN = or_(*(_e.state == _as(state) for state in (ExportState.PENDING, ExportState.WORKING)))
-_FIND = one_or_none(select(*_e).where(*_THIS), Row)
+IS_OPEN = or_(
+    *(EXPORT.state == in_state(state) for state in (ExportState.PENDING, ExportState.WORKING))
+)
+_FIND = one_or_none(select(*EXPORT).where(*THIS), Row)
 _OPEN = one_or_none(
     select(
         func.count().label("number"),
-        func.coalesce(func.bool_or(_e.filters == bindparam("filters", type_=JSONB)), False).label(
-            "has_same"
-        ),
-    ).where(*_GRANTED, _IS_OPEN),
+        func.coalesce(
+            func.bool_or(EXPORT.filters == bindparam("filters", type_=JSONB)), False
+        ).label("has_same"),
+    ).where(*_GRANTED, IS_OPEN),
     Open,
 )
 _LISTS = Across(
-    select(*_e)
-    .where(_e.env == bindparam("env"))
+    select(*EXPORT)
+    .where(EXPORT.env == bindparam("env"))
     .join(
         tss,
-        (tss.c.organization_id == _e.organization_id)
-        & (tss.c.env == _e.env)
-        & (tss.c.id == _e.tss_id),
+        (tss.c.organization_id == EXPORT.organization_id)
+        & (tss.c.env == EXPORT.env)
+        & (tss.c.id == EXPORT.tss_id),
     ),
     exports,
     orders={
-        f"{by} {order}": [getattr(_e[by], order)(), getattr(_e.id, order)()]
+        f"{by} {order}": [getattr(EXPORT[by], order)(), getattr(EXPORT.id, order)()]
         for by in OrderBy
         for order in Order
     },
-    tss_id=_e.tss_id == bindparam("tss_id", type_=Uuid),
-    states=cast(_e.state, Text) == func.any(bindparam("states", type_=ARRAY(Text))),
+    tss_id=EXPORT.tss_id == bindparam("tss_id", type_=Uuid),
+    states=cast(EXPORT.state, Text) == func.any(bindparam("states", type_=ARRAY(Text))),
     but=cast(tss.c.state, Text) != bindparam("but", type_=Text),
 )
-_INSERT = change(
-    insert(exports)
-    .values(
-        given(
-            _e.organization_id,
-            _e.env,
-            _e.tss_id,
-            _e.id,
-            _e.state,
-            _e.filters,
-            _e.metadata,
-            _e.upto_counter,
-            _e.time_request,
-        )
-    )
-    .on_conflict_do_nothing()
-    .returning(*_e),
-    Row,
-)
-_LABEL = change(
-    update(exports)
-    .where(*_THIS)
-    .values(metadata=bindparam("new_metadata", type_=JSONB))
-    .returning(*_e),
-    Row,
-)
-_NOW = bindparam("now", type_=BigInteger)
+NOW = bindparam("now", type_=BigInteger)
 
-_CANCEL = change(
-    update(exports)
-    .where(*_THIS, _IS_OPEN)
-    .values(state=_as(ExportState.CANCELLED), time_end=_NOW)
-    .returning(*_e),
-    Row,
-)
-_MINE = (
-    *_THIS,
-    _e.fence == bindparam("fence", type_=Integer),
-    _e.state == _as(ExportState.WORKING),
-)
-_TAKE = many(
-    update(exports)
-    .where(*_THIS, _IS_OPEN)
-    .values(
-        state=_as(ExportState.WORKING),
-        fence=_e.fence + 1,
-        done_upto=0,
-        time_start=func.coalesce(_e.time_start, _NOW),
-    )
-    .returning(*_e),
-    Row,
-)
-_GO_ON = many(
-    update(exports)
-    .where(*_MINE)
-    .values(done_upto=bindparam("counter", type_=BigInteger))
-    .returning(*_e),
-    Row,
-)
-_COMPLETE = change(
-    update(exports)
-    .where(*_MINE)
-    .values(
-        state=_as(ExportState.COMPLETED),
-        file_path=bindparam("new_file_path", type_=Text),
-        time_end=_NOW,
-        time_expiration=_NOW + KEPT_SECONDS,
-    )
-    .returning(*_e),
-    Row,
-)
-_FAIL = change(
-    update(exports)
-    .where(*_THIS, _IS_OPEN)
-    .values(
-        state=_as(ExportState.ERROR),
-        exception=bindparam("new_exception", type_=Text),
-        time_error=_NOW,
-    )
-    .returning(*_e),
-    Row,
-)
-_EXPIRE = change(
-    update(exports).where(*_THIS, _e.file_path.is_not(None)).values(file_path=None).returning(*_e),
-    Row,
-)
 _LIST_DUE = many(
     select(
         func.list_due_exports(
-            _NOW, bindparam("asked_before", type_=BigInteger), bindparam("most", type_=Integer)
+            NOW, bindparam("asked_before", type_=BigInteger), bindparam("most", type_=Integer)
         ).table_valued(*Due.__struct_fields__)
     ),
     Due,
@@ -327,70 +235,6 @@ async def list_exports(
         **grant.scope,
         **filters,
     )
-
-
-async def insert_export(
-    grant: Grant, event: ExportCreated, row: Mapping[str, object]
-) -> Row | None:
-    """Insert an export, or return None where the TSS has one of this id."""
-    return await _INSERT(grant, event, **row)
-
-
-async def label_export(
-    grant: Grant, event: ExportUpdated, metadata: Mapping[str, str]
-) -> Row | None:
-    return await _LABEL(
-        grant, event, tss_id=event.tss_id, export_id=event.export_id, new_metadata=metadata
-    )
-
-
-async def cancel_export(grant: Grant, event: ExportCancelled, now: int) -> Row | None:
-    """Cancel an export that is under way; whoever makes it notices at its next window."""
-    return await _CANCEL(grant, event, tss_id=event.tss_id, export_id=event.export_id, now=now)
-
-
-async def take_export(grant: Grant, tss_id: UUID, export_id: UUID, now: int) -> Row | None:
-    """Take an export that waits, or that somebody began and did not finish: theirs ends."""
-    taken = await _TAKE(grant.tx, **grant.scope, tss_id=tss_id, export_id=export_id, now=now)
-    return taken[0] if taken else None
-
-
-async def go_on(grant: Grant, taken: Row, counter: int) -> bool:
-    """Note how far it is; tell whether it is still this worker's, and still wanted."""
-    mine = {"tss_id": taken.tss_id, "export_id": taken.id, "fence": taken.fence}
-    return bool(await _GO_ON(grant.tx, **grant.scope, **mine, counter=counter))
-
-
-async def complete_export(
-    grant: Grant, event: ExportCompleted, taken: Row, *, path: str, now: int
-) -> Row | None:
-    """Complete an export that is still this worker's."""
-    return await _COMPLETE(
-        grant,
-        event,
-        tss_id=taken.tss_id,
-        export_id=taken.id,
-        fence=taken.fence,
-        new_file_path=path,
-        now=now,
-    )
-
-
-async def fail_export(grant: Grant, event: ExportFailed, now: int) -> Row | None:
-    """End an export that is under way with what went wrong."""
-    return await _FAIL(
-        grant,
-        event,
-        tss_id=event.tss_id,
-        export_id=event.export_id,
-        new_exception=event.exception,
-        now=now,
-    )
-
-
-async def expire_export(grant: Grant, event: ExportExpired) -> Row | None:
-    """Forget the file of an export."""
-    return await _EXPIRE(grant, event, tss_id=event.tss_id, export_id=event.export_id)
 
 
 async def list_due(tx: Tx, *, now: int, asked_before: int, most: int) -> list[Due]:
