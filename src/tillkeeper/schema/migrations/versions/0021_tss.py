@@ -74,6 +74,15 @@ def _of_tss(name: str) -> sa.ForeignKeyConstraint:
     )
 
 
+_COUNTERS = {
+    "signature_counter": sa.BigInteger(),
+    "transaction_counter": sa.BigInteger(),
+    "registered_clients": sa.Integer(),
+    "active_transactions": sa.Integer(),
+    "last_signed_at": sa.BigInteger(),
+}
+
+
 def _create_tss() -> None:
     op.create_table(
         "tss",
@@ -93,16 +102,7 @@ def _create_tss() -> None:
         _column("pin_digest", sa.Text(), nullable=True),
         _column("failed_logins", sa.Integer(), server_default="0"),
         _column("admin_until", sa.BigInteger(), nullable=True),
-        *(
-            _column(name, kind, server_default="0")
-            for name, kind in (
-                ("signature_counter", sa.BigInteger()),
-                ("transaction_counter", sa.BigInteger()),
-                ("registered_clients", sa.Integer()),
-                ("active_transactions", sa.Integer()),
-                ("last_signed_at", sa.BigInteger()),
-            )
-        ),
+        *(_column(name, kind, server_default="0") for name, kind in _COUNTERS.items()),
         _column("time_creation", sa.BigInteger()),
         *(
             _column(f"time_{name}", sa.BigInteger(), nullable=True)

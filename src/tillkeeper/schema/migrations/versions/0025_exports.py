@@ -36,6 +36,15 @@ GRANT SELECT ON exports TO tillkeeper_doors;
 
 def upgrade() -> None:
     _STATE.create(op.get_bind())
+    _create_exports()
+    _index_exports()
+    _run(walls.close_off("exports"))
+    _run(_DOORS.read_text(encoding="utf-8"))
+    _run(walls.hang_door("list_due_exports(bigint, bigint, integer)"))
+    _run(_GRANTS)
+
+
+def _create_exports() -> None:
     op.create_table(
         "exports",
         sa.Column("organization_id", sa.Uuid(), nullable=False),
@@ -70,6 +79,9 @@ def upgrade() -> None:
             name=op.f("ck_exports_exception_of_error"),
         ),
     )
+
+
+def _index_exports() -> None:
     op.create_index(
         "ix_exports_in_list_order", "exports", ["organization_id", "time_request", "id"]
     )
@@ -85,10 +97,6 @@ def upgrade() -> None:
         ["time_request"],
         postgresql_where=sa.text("time_end IS NULL AND time_error IS NULL"),
     )
-    _run(walls.close_off("exports"))
-    _run(_DOORS.read_text(encoding="utf-8"))
-    _run(walls.hang_door("list_due_exports(bigint, bigint, integer)"))
-    _run(_GRANTS)
 
 
 def _run(script: str) -> None:
